@@ -1,0 +1,163 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use base::channel::{Callback, Received, Receiver, unbounded};
+use base::time::Clock;
+use network_traits::{
+    NetworkMonitorHandle, NetworkMonitorMessage, NetworkSource, NetworkSourceError, NetworkState,
+    SourceGuard, SubscriptionId,
+};
+use parking_lot::RwLock;
+
+use crate::monitor::{EvidencePolicy, Monitor, Output};
+
+/// The network monitor on its thread. Dropping it shuts it down and waits until it has ended.
+#[derive(Debug)]
+pub struct NetworkMonitor {
+    handle: NetworkMonitorHandle,
+    source_error: Option<NetworkSourceError>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl NetworkMonitor {
+    /// Start the monitor and its source.
+    ///
+    /// A source that cannot start is not an error: the link state stays unknown, what is on this
+    /// machine stays online, and [`source_error`](Self::source_error) says why.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread for it.
+    pub fn start(
+        source: Box<dyn NetworkSource>,
+        clock: Arc<dyn Clock>,
+        policy: EvidencePolicy,
+    ) -> io::Result<Self> {
+        // No bound: only trusted components have the handle. They send one message per fetch that
+        // has ended, whose number the fetch component bounds, and few on behalf of a user; the
+        // source sends one per change of the links. Handling one takes microseconds.
+        let (sender, receiver) = unbounded();
+        let current = Arc::default();
+        let handle = NetworkMonitorHandle::new(sender.clone(), Arc::clone(&current));
+        let changed = Callback::to_sender(&sender, NetworkMonitorMessage::LinkChanged);
+        let (source_guard, source_error) = match source.start(changed) {
+            Ok(guard) => (Some(guard), None),
+            Err(error) => {
+                log::error!("{error}");
+                (None, Some(error))
+            }
+        };
+        let monitor_loop = MonitorLoop {
+            monitor: Monitor::new(policy),
+            clock,
+            current,
+            subscribers: BTreeMap::new(),
+            source_guard,
+        };
+        let thread = thread::Builder::new()
+            .name("network monitor".to_owned())
+            .spawn(move || monitor_loop.run(&receiver))?;
+        Ok(Self {
+            handle,
+            source_error,
+            thread: Some(thread),
+        })
+    }
+
+    /// A handle on the monitor.
+    pub fn handle(&self) -> NetworkMonitorHandle {
+        self.handle.clone()
+    }
+
+    /// Why the source could not start, if it could not.
+    pub fn source_error(&self) -> Option<&NetworkSourceError> {
+        self.source_error.as_ref()
+    }
+}
+
+impl Drop for NetworkMonitor {
+    fn drop(&mut self) {
+        self.handle.exit(Callback::ignore());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the network monitor's thread panicked");
+        }
+    }
+}
+
+struct MonitorLoop {
+    monitor: Monitor,
+    clock: Arc<dyn Clock>,
+    current: Arc<RwLock<NetworkState>>,
+    /// Bounded by the trusted components and open windows that subscribe.
+    subscribers: BTreeMap<SubscriptionId, Callback<NetworkState>>,
+    source_guard: Option<SourceGuard>,
+}
+
+impl MonitorLoop {
+    fn run(mut self, receiver: &Receiver<NetworkMonitorMessage>) {
+        loop {
+            let timeout = self.monitor.poll_timeout().after(self.clock.now());
+            let done = match receiver.recv_timeout(timeout) {
+                Received::Message(NetworkMonitorMessage::Exit { done }) => {
+                    drop(self.source_guard.take());
+                    done.call(());
+                    return;
+                }
+                Received::Disconnected => return,
+                Received::TimedOut => {
+                    self.monitor.handle_timeout(self.clock.now());
+                    None
+                }
+                Received::Message(message) => self.handle_message(message),
+            };
+            while let Some(Output::Publish(state)) = self.monitor.poll_output() {
+                self.publish(state);
+            }
+            if let Some(done) = done {
+                done.call(());
+            }
+        }
+    }
+
+    /// Returns whom to tell once the outputs are dealt with.
+    fn handle_message(&mut self, message: NetworkMonitorMessage) -> Option<Callback<()>> {
+        match message {
+            NetworkMonitorMessage::Subscribe { id, subscriber } => {
+                subscriber.call(self.current.read().clone());
+                self.subscribers.insert(id, subscriber);
+            }
+            NetworkMonitorMessage::Unsubscribe { id } => {
+                self.subscribers.remove(&id);
+            }
+            NetworkMonitorMessage::LinkChanged(snapshot) => {
+                self.monitor.handle_link_changed(snapshot);
+            }
+            NetworkMonitorMessage::EmulateOffline {
+                session,
+                offline,
+                done,
+            } => {
+                self.monitor.handle_emulate_offline(session, offline);
+                return Some(done);
+            }
+            NetworkMonitorMessage::ReportFetchOutcome { origin, outcome } => {
+                self.monitor
+                    .handle_fetch_outcome(self.clock.now(), origin, outcome);
+            }
+            NetworkMonitorMessage::Exit { .. } => {}
+        }
+        None
+    }
+
+    /// The cell first: whoever is told, and looks there, must not find something older.
+    fn publish(&mut self, state: NetworkState) {
+        self.current.write().clone_from(&state);
+        for subscriber in self.subscribers.values() {
+            subscriber.call(state.clone());
+        }
+    }
+}
