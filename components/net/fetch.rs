@@ -1,0 +1,344 @@
+//! The fetch algorithms of the standard, over one HTTP exchange after the other.
+
+use base::StorageKey;
+use network_traits::{FetchOutcome, NetworkMonitorHandle};
+use url::Url;
+
+use crate::config::NetConfig;
+use crate::control::Control;
+use crate::cors;
+use crate::error::{FetchError, FetchErrorKind};
+use crate::headers::{self, Hop};
+use crate::http::{Exchange, HttpClient};
+use crate::local;
+use crate::ports;
+use crate::request::{RedirectMode, Request, RequestMode};
+use crate::response::{FetchResult, Response, ResponseType};
+
+/// The most redirects that are followed.
+const MAX_REDIRECTS: usize = 20;
+
+/// Headers that say something about a body, and go with it.
+///
+/// <https://fetch.spec.whatwg.org/#request-body-header-name>
+const BODY_HEADERS: [&str; 4] = [
+    "content-encoding",
+    "content-language",
+    "content-location",
+    "content-type",
+];
+
+/// What all fetches share.
+pub(crate) struct Context {
+    pub(crate) config: NetConfig,
+    pub(crate) client: HttpClient,
+    pub(crate) monitor: NetworkMonitorHandle,
+}
+
+/// <https://fetch.spec.whatwg.org/#concept-fetch>
+pub(crate) fn fetch(context: &Context, request: Request, control: &Control) -> FetchResult {
+    let mut fetch = Fetch::new(context, request, control);
+    loop {
+        match fetch.next_hop()? {
+            Step::Redirected => {}
+            Step::Finished(response) => return Ok(response),
+        }
+    }
+}
+
+/// <https://fetch.spec.whatwg.org/#concept-request-response-tainting>
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Tainting {
+    Basic,
+    Cors,
+    Opaque,
+}
+
+/// One fetch on its way through its redirects.
+struct Fetch<'a> {
+    context: &'a Context,
+    control: &'a Control,
+    request: Request,
+    /// What redirects change of the request.
+    method: String,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Option<Vec<u8>>,
+    /// The URLs so far; the last is the current one.
+    urls: Vec<Url>,
+    tainting: Tainting,
+}
+
+enum Step {
+    Redirected,
+    Finished(Response),
+}
+
+impl<'a> Fetch<'a> {
+    fn new(context: &'a Context, mut request: Request, control: &'a Control) -> Self {
+        Self {
+            context,
+            control,
+            method: request.method.clone(),
+            headers: std::mem::take(&mut request.headers),
+            body: request.body.take(),
+            urls: vec![request.url.clone()],
+            request,
+            tainting: Tainting::Basic,
+        }
+    }
+
+    fn current_url(&self) -> &Url {
+        // There is a first URL, and redirects only add to it.
+        &self.urls[self.urls.len() - 1]
+    }
+
+    fn error(&self, kind: FetchErrorKind, reason: impl Into<String>) -> FetchError {
+        FetchError::new(kind, self.current_url(), reason)
+    }
+
+    fn is_same_origin(&self, url: &Url) -> bool {
+        self.request
+            .origin
+            .as_ref()
+            .is_some_and(|origin| origin.contains(url))
+    }
+
+    /// <https://fetch.spec.whatwg.org/#concept-main-fetch>
+    fn next_hop(&mut self) -> Result<Step, FetchError> {
+        let url = self.current_url().clone();
+        let is_http = matches!(url.scheme(), "http" | "https");
+        // Step 7: some ports belong to services that a page must not talk to.
+        if is_http && url.port().is_some_and(ports::is_bad) {
+            let reason = "the port belongs to a service that pages must not talk to";
+            return Err(self.error(FetchErrorKind::Blocked, reason));
+        }
+        let is_own = self.is_same_origin(&url) && self.tainting == Tainting::Basic;
+        // Step 12: what the requester may do and see follows from its mode and the origins.
+        if is_own || self.request.mode == RequestMode::Navigate || local::is_local(&url) {
+            if !is_http {
+                return local::fetch(&url, self.context.config.max_body_size).map(Step::Finished);
+            }
+        } else if self.request.mode == RequestMode::SameOrigin {
+            let reason = "it is of another origin, and the request's mode is \"same-origin\"";
+            return Err(self.error(FetchErrorKind::Blocked, reason));
+        } else if !is_http {
+            let reason = format!(
+                "URLs with the scheme \"{}\" cannot be fetched",
+                url.scheme()
+            );
+            return Err(self.error(FetchErrorKind::UnsupportedScheme, reason));
+        } else if self.request.mode == RequestMode::NoCors {
+            self.check_no_cors()?;
+            self.tainting = Tainting::Opaque;
+        } else {
+            self.tainting = Tainting::Cors;
+            self.preflight_if_needed()?;
+        }
+        self.http_fetch()
+    }
+
+    /// What may be sent to an origin that is not asked.
+    fn check_no_cors(&self) -> Result<(), FetchError> {
+        if self.request.redirect != RedirectMode::Follow {
+            let reason = "it is of another origin, and with the mode \"no-cors\" redirects can \
+                          only be followed";
+            return Err(self.error(FetchErrorKind::Blocked, reason));
+        }
+        if !cors::is_safelisted_method(&self.method) {
+            let reason = format!(
+                "with the mode \"no-cors\" the method cannot be {}",
+                self.method
+            );
+            return Err(self.error(FetchErrorKind::Blocked, reason));
+        }
+        Ok(())
+    }
+
+    /// <https://fetch.spec.whatwg.org/#concept-http-fetch>
+    fn http_fetch(&mut self) -> Result<Step, FetchError> {
+        let exchange = self.exchange(&self.method, &self.headers, self.body.clone());
+        let response = self.send(exchange)?;
+        // Step 4.2: another origin's agreement is needed for its redirects too.
+        if self.tainting == Tainting::Cors {
+            self.check_cors(&response)?;
+        }
+        // Step 6: redirects.
+        if response.is_redirect() {
+            match self.request.redirect {
+                RedirectMode::Error => {
+                    let reason = "it redirects, and the request's redirect mode is \"error\"";
+                    return Err(self.error(FetchErrorKind::Redirect, reason));
+                }
+                RedirectMode::Manual => {
+                    let response = response.into_opaque(ResponseType::OpaqueRedirect);
+                    return Ok(Step::Finished(response));
+                }
+                RedirectMode::Follow => {
+                    if let Some(location) = self.location(&response)? {
+                        self.redirect(response.status, location)?;
+                        return Ok(Step::Redirected);
+                    }
+                }
+            }
+        }
+        let response = match self.tainting {
+            Tainting::Basic => response.into_basic(),
+            Tainting::Cors => response.into_cors(self.request.credentials),
+            Tainting::Opaque => response.into_opaque(ResponseType::Opaque),
+        };
+        Ok(Step::Finished(response))
+    }
+
+    /// <https://fetch.spec.whatwg.org/#concept-response-location-url>
+    fn location(&self, response: &Response) -> Result<Option<Url>, FetchError> {
+        let Some(value) = response.header("location") else {
+            return Ok(None);
+        };
+        let text = String::from_utf8_lossy(&value);
+        let mut location = self.current_url().join(&text).map_err(|error| {
+            let reason = format!("it redirects to \"{text}\", which is not a URL: {error}");
+            self.error(FetchErrorKind::Redirect, reason)
+        })?;
+        if location.fragment().is_none() {
+            location.set_fragment(self.current_url().fragment());
+        }
+        Ok(Some(location))
+    }
+
+    /// <https://fetch.spec.whatwg.org/#concept-http-redirect-fetch>
+    fn redirect(&mut self, status: u16, location: Url) -> Result<(), FetchError> {
+        let refuse = |reason: String| Err(self.error(FetchErrorKind::Redirect, reason));
+        // Step 6: only to where it could have gone itself.
+        if !matches!(location.scheme(), "http" | "https") {
+            return refuse(format!("it redirects to {location}, which is no HTTP URL"));
+        }
+        // Step 7: not for ever.
+        if self.urls.len() > MAX_REDIRECTS {
+            return refuse(format!(
+                "more than {MAX_REDIRECTS} redirects, the next to {location}"
+            ));
+        }
+        // Steps 9 and 10: no credentials smuggled in.
+        let has_credentials = !location.username().is_empty() || location.password().is_some();
+        let crosses = self.request.mode == RequestMode::Cors && !self.is_same_origin(&location);
+        if has_credentials && (crosses || self.tainting == Tainting::Cors) {
+            return refuse("it redirects to a URL of another origin with credentials".to_owned());
+        }
+        // Step 12: what was a POST becomes a GET, except where the status says otherwise.
+        let drops_body = (matches!(status, 301 | 302) && self.method == "POST")
+            || (status == 303 && !matches!(self.method.as_str(), "GET" | "HEAD"));
+        if drops_body {
+            "GET".clone_into(&mut self.method);
+            self.body = None;
+            self.drop_headers(&BODY_HEADERS);
+        }
+        // Step 13: what authenticates to one origin is none of another's business.
+        if self.current_url().origin() != location.origin() {
+            self.drop_headers(&["authorization"]);
+        }
+        self.urls.push(location);
+        Ok(())
+    }
+
+    fn drop_headers(&mut self, names: &[&str]) {
+        self.headers
+            .retain(|(own, _)| !names.iter().any(|name| own.eq_ignore_ascii_case(name)));
+    }
+
+    /// Asks the other origin first, if the request is one that it might not expect. Answers are
+    /// not remembered.
+    ///
+    /// <https://fetch.spec.whatwg.org/#cors-preflight-fetch>
+    fn preflight_if_needed(&self) -> Result<(), FetchError> {
+        let unsafe_names = cors::unsafe_header_names(&self.headers);
+        if cors::is_safelisted_method(&self.method) && unsafe_names.is_empty() {
+            return Ok(());
+        }
+        // Steps 1 to 5: the question.
+        let method = (
+            "Access-Control-Request-Method".to_owned(),
+            self.method.clone().into_bytes(),
+        );
+        let mut headers = vec![("Accept".to_owned(), b"*/*".to_vec()), method];
+        if !unsafe_names.is_empty() {
+            let names = unsafe_names.join(",").into_bytes();
+            headers.push(("Access-Control-Request-Headers".to_owned(), names));
+        }
+        let response = self.send(self.exchange("OPTIONS", &headers, None))?;
+        // Step 7: the answer.
+        self.check_cors(&response)?;
+        if !response.is_ok() {
+            let reason = format!(
+                "the server answered the preflight with status {}, which allows nothing",
+                response.status
+            );
+            return Err(self.error(FetchErrorKind::Blocked, reason));
+        }
+        cors::check_preflight(&self.method, &unsafe_names, &self.request, &response)
+            .map_err(|reason| self.error(FetchErrorKind::Blocked, reason))
+    }
+
+    fn check_cors(&self, response: &Response) -> Result<(), FetchError> {
+        let origin = headers::serialized_origin(&self.request, &self.urls);
+        cors::check(&origin, self.request.credentials, response)
+            .map_err(|reason| self.error(FetchErrorKind::Blocked, reason))
+    }
+
+    fn exchange(
+        &self,
+        method: &str,
+        own_headers: &Vec<(String, Vec<u8>)>,
+        body: Option<Vec<u8>>,
+    ) -> Exchange {
+        let is_cors = self.tainting == Tainting::Cors;
+        let hop = Hop {
+            urls: &self.urls,
+            method,
+            is_cors,
+        };
+        let headers = headers::complete(&self.context.config, &self.request, own_headers, &hop);
+        Exchange {
+            method: method.to_owned(),
+            url: self.current_url().clone(),
+            headers,
+            body,
+        }
+    }
+
+    /// <https://fetch.spec.whatwg.org/#concept-http-network-fetch>
+    fn send(&self, exchange: Exchange) -> FetchResult {
+        let max_body_size = self.context.config.max_body_size;
+        if self.control.is_aborted() {
+            return Err(self.error(FetchErrorKind::Aborted, "it was stopped"));
+        }
+        let sent = self
+            .context
+            .client
+            .send(&exchange, max_body_size, self.control);
+        if !self.control.is_aborted() {
+            report(
+                &self.context.monitor,
+                self.current_url(),
+                sent.as_ref().map(|_| ()),
+            );
+        }
+        let mut response = sent?;
+        response.redirected = self.urls.len() > 1;
+        Ok(response)
+    }
+}
+
+/// Tells the network monitor what a fetch has shown about an origin, if it has shown something.
+pub(crate) fn report(monitor: &NetworkMonitorHandle, url: &Url, result: Result<(), &FetchError>) {
+    let outcome = match result.map_err(|error| error.kind) {
+        Ok(()) | Err(FetchErrorKind::TooLarge) => FetchOutcome::Responded,
+        Err(FetchErrorKind::Connect | FetchErrorKind::ConnectTimeout) => {
+            FetchOutcome::ConnectFailed
+        }
+        Err(FetchErrorKind::Dns) => FetchOutcome::NameNotResolved,
+        Err(_) => return,
+    };
+    if let Ok(origin) = StorageKey::from_url(url) {
+        monitor.report_fetch_outcome(origin, outcome);
+    }
+}

@@ -1,0 +1,112 @@
+use std::fmt;
+use std::sync::Arc;
+
+use base::channel::{Callback, Sender};
+use base::ids::IdSource;
+use network_traits::NetworkState;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{FetchError, FetchErrorKind};
+use crate::request::Request;
+use crate::response::FetchResult;
+
+/// One fetch.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct FetchId(pub u64);
+
+impl fmt::Display for FetchId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
+/// What the component is told.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum NetMessage {
+    /// Start a fetch.
+    Fetch {
+        /// The name under which it can be cancelled.
+        id: FetchId,
+        /// What to fetch.
+        request: Box<Request>,
+        /// Called exactly once.
+        done: Callback<FetchResult>,
+    },
+    /// Stop a fetch; it ends with [`FetchErrorKind::Aborted`], unless it has ended already.
+    Cancel {
+        /// The fetch to stop.
+        id: FetchId,
+    },
+    /// From the network monitor: the network has changed.
+    NetworkChanged(Box<NetworkState>),
+    /// From the component's own tasks: a fetch has ended.
+    Finished {
+        /// The fetch that has ended.
+        id: FetchId,
+        /// How it has ended.
+        result: FetchResult,
+    },
+    /// Abort all fetches and end.
+    Exit {
+        /// Called when the component has ended and will call nobody any more.
+        done: Callback<()>,
+    },
+}
+
+/// The way to the component, for trusted code: it says itself on whose behalf it asks. Cheap to
+/// clone.
+#[derive(Clone)]
+pub struct NetHandle {
+    sender: Sender<NetMessage>,
+    ids: Arc<IdSource>,
+}
+
+impl NetHandle {
+    pub(crate) fn new(sender: Sender<NetMessage>) -> Self {
+        Self {
+            sender,
+            ids: Arc::default(),
+        }
+    }
+
+    /// Start a fetch. `done` is called exactly once, with the response or why there is none; if
+    /// the component has shut down, at once.
+    pub fn fetch(&self, request: Request, done: Callback<FetchResult>) -> FetchId {
+        let id = FetchId(self.ids.next());
+        let url = request.url.clone();
+        let message = NetMessage::Fetch {
+            id,
+            request: Box::new(request),
+            done: done.clone(),
+        };
+        if self.sender.send(message).is_err() {
+            let reason = "the network component has shut down";
+            done.call(Err(FetchError::new(FetchErrorKind::Aborted, url, reason)));
+        }
+        id
+    }
+
+    /// Stop a fetch; it ends with [`FetchErrorKind::Aborted`], unless it has ended already.
+    pub fn cancel(&self, id: FetchId) {
+        // A component that is gone has aborted everything.
+        let _ = self.sender.send(NetMessage::Cancel { id });
+    }
+
+    /// Abort all fetches and shut the component down. `done` is called when it has ended, at once
+    /// if it already has.
+    pub fn exit(&self, done: Callback<()>) {
+        if self
+            .sender
+            .send(NetMessage::Exit { done: done.clone() })
+            .is_err()
+        {
+            done.call(());
+        }
+    }
+}
+
+impl fmt::Debug for NetHandle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("NetHandle")
+    }
+}

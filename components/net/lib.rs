@@ -1,0 +1,40 @@
+//! HTTP fetch for pages, scripts and `fetch()`.
+//!
+//! - [`Net`] is the component on its threads; [`NetHandle`] is the way to it, for trusted code.
+//! - [`Request`] and [`Response`] are the standard's, as data: the response's body comes whole.
+//! - [`FetchError`] says why there is no response, in words for a web developer.
+//!
+//! The fetch algorithms (redirects, cross-origin rules with preflight, filtered responses, request
+//! headers) follow <https://fetch.spec.whatwg.org/>; underneath is ureq with rustls, HTTP/1.1.
+//! Every fetch is answered exactly once, and a fetch that is cancelled, or cut off by emulated
+//! offline or its time limit, is answered at once and closes its connection.
+//!
+//! What is not there: cookies, an HTTP cache, HTTP authentication, compressed bodies, proxies (the
+//! environment is not read), HTTP/2, `blob:` URLs, a memory of preflights, and a list of public
+//! suffixes.
+//!
+//! Whether the network is there is not asked before a fetch: a fetch that fails finds out. Only
+//! emulated offline is, because the network itself would not notice it; URLs that need no network
+//! (`data:`, `about:blank`) work all the same. What a fetch has shown about its origin is reported
+//! to the network monitor.
+
+mod config;
+mod control;
+mod cors;
+mod error;
+mod fetch;
+mod handle;
+mod headers;
+mod http;
+mod local;
+mod ports;
+mod request;
+mod response;
+mod thread;
+
+pub use config::NetConfig;
+pub use error::{FetchError, FetchErrorKind};
+pub use handle::{FetchId, NetHandle, NetMessage};
+pub use request::{CacheMode, CredentialsMode, Destination, RedirectMode, Request, RequestMode};
+pub use response::{FetchResult, Response, ResponseType};
+pub use thread::{Net, NetStartError};

@@ -1,0 +1,157 @@
+use std::time::Duration;
+
+use base::StorageKey;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// What to fetch, and by which rules.
+///
+/// What scripts may not set (forbidden methods and headers, credentials in a URL) is kept out
+/// before a request gets here.
+///
+/// <https://fetch.spec.whatwg.org/#concept-request>
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// The method, already normalized.
+    pub method: String,
+    /// What to fetch.
+    pub url: Url,
+    /// Names and values, in order. Those that the browser itself adds are not among them.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// The body; `None` is another thing than an empty one.
+    pub body: Option<Vec<u8>>,
+    /// By which rules origins are kept apart.
+    pub mode: RequestMode,
+    /// Whether credentials go along. There are none yet (no cookies are kept, and HTTP
+    /// authentication is not asked for), but the rules for responses depend on it.
+    pub credentials: CredentialsMode,
+    /// What to do with a redirect.
+    pub redirect: RedirectMode,
+    /// How the HTTP cache takes part.
+    pub cache: CacheMode,
+    /// The origin that asks. `None` is the user (for a navigation), or an opaque origin.
+    pub origin: Option<StorageKey>,
+    /// What the response is for.
+    pub destination: Destination,
+    /// The URL of the document or worker that asks, if it may be told. How much of it is sent
+    /// follows the policy `strict-origin-when-cross-origin`.
+    pub referrer: Option<Url>,
+    /// How long the whole fetch may take, redirects and body included, from when it gets its turn.
+    /// `None` takes the limit of the configuration.
+    pub time_limit: Option<Duration>,
+}
+
+impl Request {
+    /// A `GET` with the defaults of the standard, on behalf of nobody.
+    pub fn new(url: Url) -> Self {
+        Self {
+            method: "GET".to_owned(),
+            url,
+            headers: Vec::new(),
+            body: None,
+            mode: RequestMode::default(),
+            credentials: CredentialsMode::default(),
+            redirect: RedirectMode::default(),
+            cache: CacheMode::default(),
+            origin: None,
+            destination: Destination::default(),
+            referrer: None,
+            time_limit: None,
+        }
+    }
+}
+
+/// <https://fetch.spec.whatwg.org/#concept-request-mode>
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub enum RequestMode {
+    /// Other origins decide whether the requester may read.
+    Cors,
+    /// The requester may not read what other origins send.
+    #[default]
+    NoCors,
+    /// Other origins are not asked.
+    SameOrigin,
+    /// For documents: any origin.
+    Navigate,
+}
+
+impl RequestMode {
+    /// The name that scripts and servers see.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cors => "cors",
+            Self::NoCors => "no-cors",
+            Self::SameOrigin => "same-origin",
+            Self::Navigate => "navigate",
+        }
+    }
+}
+
+/// <https://fetch.spec.whatwg.org/#concept-request-credentials-mode>
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub enum CredentialsMode {
+    /// Never.
+    Omit,
+    /// To the requester's own origin.
+    #[default]
+    SameOrigin,
+    /// To every origin.
+    Include,
+}
+
+/// <https://fetch.spec.whatwg.org/#concept-request-redirect-mode>
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub enum RedirectMode {
+    /// Follow it.
+    #[default]
+    Follow,
+    /// It is an error.
+    Error,
+    /// Hand it over, in a form that scripts cannot look into.
+    Manual,
+}
+
+/// There is no HTTP cache yet, so each mode goes to the network; they differ in what caches on the
+/// way are told.
+///
+/// <https://fetch.spec.whatwg.org/#concept-request-cache-mode>
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub enum CacheMode {
+    /// Caches on the way may answer.
+    #[default]
+    Default,
+    /// Nobody is to answer from a cache.
+    NoStore,
+}
+
+/// <https://fetch.spec.whatwg.org/#concept-request-destination>
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub enum Destination {
+    /// `fetch()` and the like.
+    #[default]
+    Empty,
+    /// A page.
+    Document,
+    /// A frame in a page.
+    Iframe,
+    /// A script of a page, or one that a worker imports.
+    Script,
+    /// The script of a service worker.
+    ServiceWorker,
+    /// The script of a dedicated worker.
+    Worker,
+}
+
+impl Destination {
+    /// The name that servers see.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::Document => "document",
+            Self::Iframe => "iframe",
+            Self::Script => "script",
+            Self::ServiceWorker => "serviceworker",
+            Self::Worker => "worker",
+        }
+    }
+}

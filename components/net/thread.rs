@@ -1,0 +1,389 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use base::StorageKey;
+use base::channel::{Callback, Receiver, Sender, unbounded};
+use crossbeam_channel::Select;
+use network_traits::{
+    LinkState, NetworkIdentity, NetworkMonitorHandle, NetworkState, SubscriptionId,
+};
+use url::Url;
+
+use crate::config::NetConfig;
+use crate::control::Control;
+use crate::error::{FetchError, FetchErrorKind};
+use crate::fetch::{self, Context};
+use crate::handle::{FetchId, NetHandle, NetMessage};
+use crate::http::HttpClient;
+use crate::local;
+use crate::request::Request;
+use crate::response::FetchResult;
+
+/// How many threads there may be for each fetch that may run: a fetch that was stopped is answered
+/// at once, while its thread may be held up for a while by a name or a connection.
+const THREADS_PER_FETCH: usize = 2;
+
+/// Why the component cannot start.
+#[derive(Debug)]
+pub enum NetStartError {
+    /// The system has no thread for it.
+    Thread(io::Error),
+    /// A certificate of the configuration cannot be used.
+    Certificate(String),
+}
+
+impl fmt::Display for NetStartError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Thread(error) => write!(formatter, "the network component cannot start: {error}"),
+            Self::Certificate(error) => {
+                write!(
+                    formatter,
+                    "a root certificate of the configuration is unusable: {error}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for NetStartError {}
+
+/// The component on its threads: one that keeps the books, and one for each fetch that runs.
+/// Dropping it shuts it down: running fetches are aborted.
+#[derive(Debug)]
+pub struct Net {
+    handle: NetHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Net {
+    /// Start the component.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread for it, or a certificate of the configuration is unusable.
+    pub fn start(config: NetConfig, monitor: NetworkMonitorHandle) -> Result<Self, NetStartError> {
+        let client = HttpClient::new(&config)
+            .map_err(|error| NetStartError::Certificate(error.to_string()))?;
+        // No bound: each fetch comes from trusted code on behalf of a page, which waits for it, and
+        // too many are refused as soon as they are received; the other messages are one for each
+        // fetch that ends and one for each change of the network.
+        let (sender, receiver) = unbounded();
+        let changed =
+            Callback::to_sender(&sender, |state| NetMessage::NetworkChanged(Box::new(state)));
+        let subscription = monitor.subscribe(changed).ok();
+        let dispatcher = Dispatcher {
+            context: Arc::new(Context {
+                config,
+                client,
+                monitor,
+            }),
+            sender: sender.clone(),
+            subscription,
+            network: (LinkState::Unknown, None),
+            running: BTreeMap::new(),
+            waiting: VecDeque::new(),
+        };
+        let thread = thread::Builder::new()
+            .name("net".to_owned())
+            .spawn(move || dispatcher.run(&receiver))
+            .map_err(NetStartError::Thread)?;
+        Ok(Self {
+            handle: NetHandle::new(sender),
+            thread: Some(thread),
+        })
+    }
+
+    /// A handle on the component.
+    pub fn handle(&self) -> NetHandle {
+        self.handle.clone()
+    }
+}
+
+impl Drop for Net {
+    fn drop(&mut self) {
+        self.handle.exit(Callback::ignore());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the network component's thread panicked");
+        }
+    }
+}
+
+/// Which fetches may run, and whom to tell when they have ended.
+struct Dispatcher {
+    context: Arc<Context>,
+    sender: Sender<NetMessage>,
+    subscription: Option<SubscriptionId>,
+    /// The network that the idle connections belong to.
+    network: (LinkState, Option<NetworkIdentity>),
+    /// Fetches that have a thread. Bounded by [`NetConfig::max_running`] and
+    /// [`THREADS_PER_FETCH`].
+    running: BTreeMap<FetchId, RunningFetch>,
+    /// Bounded by [`NetConfig::max_waiting`].
+    waiting: VecDeque<WaitingFetch>,
+}
+
+struct RunningFetch {
+    url: Url,
+    /// The origin whose share it takes: that of its first URL.
+    origin: Option<StorageKey>,
+    control: Arc<Control>,
+    time_limit: Duration,
+    /// Receives something when the time is up.
+    time_is_up: crossbeam_channel::Receiver<Instant>,
+    /// Whom to answer; `None` when it was stopped, and only its thread is still there.
+    done: Option<Callback<FetchResult>>,
+}
+
+struct WaitingFetch {
+    id: FetchId,
+    request: Box<Request>,
+    origin: Option<StorageKey>,
+    done: Callback<FetchResult>,
+}
+
+/// What the dispatcher wakes up for.
+enum Event {
+    Message(NetMessage),
+    TimeIsUp(FetchId),
+    /// Nobody can send messages any more.
+    Disconnected,
+}
+
+impl Dispatcher {
+    fn run(mut self, receiver: &Receiver<NetMessage>) {
+        loop {
+            match self.next_event(receiver) {
+                Event::Message(NetMessage::Fetch { id, request, done }) => {
+                    self.accept(id, request, done);
+                }
+                Event::Message(NetMessage::Cancel { id }) => self.cancel(id),
+                Event::Message(NetMessage::NetworkChanged(state)) => self.network_changed(&state),
+                Event::Message(NetMessage::Finished { id, result }) => {
+                    if let Some(fetch) = self.running.remove(&id)
+                        && let Some(done) = fetch.done
+                    {
+                        done.call(result);
+                    }
+                }
+                Event::Message(NetMessage::Exit { done }) => {
+                    self.shut_down();
+                    done.call(());
+                    return;
+                }
+                Event::TimeIsUp(id) => self.time_is_up(id),
+                Event::Disconnected => return,
+            }
+            self.start_waiting();
+        }
+    }
+
+    fn next_event(&self, receiver: &Receiver<NetMessage>) -> Event {
+        let mut select = Select::new();
+        let messages = select.recv(receiver.as_crossbeam());
+        let limits: Vec<_> = self
+            .running
+            .iter()
+            .filter(|(_, fetch)| fetch.done.is_some())
+            .map(|(id, fetch)| (select.recv(&fetch.time_is_up), *id, &fetch.time_is_up))
+            .collect();
+        let operation = select.select();
+        let index = operation.index();
+        for (own_index, id, time_is_up) in limits {
+            if own_index == index {
+                // It sends nothing else, and does not disconnect.
+                let _ = operation.recv(time_is_up);
+                return Event::TimeIsUp(id);
+            }
+        }
+        debug_assert_eq!(index, messages, "there are only messages and time limits");
+        operation
+            .recv(receiver.as_crossbeam())
+            .map_or(Event::Disconnected, Event::Message)
+    }
+
+    fn accept(&mut self, id: FetchId, request: Box<Request>, done: Callback<FetchResult>) {
+        let needs_network = !local::is_local(&request.url);
+        if needs_network && self.context.monitor.current().emulated_offline {
+            done.call(Err(offline_error(&request.url)));
+            return;
+        }
+        let origin = StorageKey::from_url(&request.url).ok();
+        self.waiting.push_back(WaitingFetch {
+            id,
+            request,
+            origin,
+            done,
+        });
+        self.start_waiting();
+        if self.waiting.len() > self.context.config.max_waiting
+            && let Some(newest) = self.waiting.pop_back()
+        {
+            let reason = "too many other fetches are waiting for their turn";
+            let error = FetchError::new(FetchErrorKind::Busy, &newest.request.url, reason);
+            newest.done.call(Err(error));
+        }
+    }
+
+    fn cancel(&mut self, id: FetchId) {
+        let aborted = |url: &Url| FetchError::new(FetchErrorKind::Aborted, url, "it was cancelled");
+        if let Some(fetch) = self.running.get_mut(&id) {
+            fetch.stop(aborted(&fetch.url));
+        } else if let Some(position) = self.waiting.iter().position(|fetch| fetch.id == id)
+            && let Some(fetch) = self.waiting.remove(position)
+        {
+            fetch.done.call(Err(aborted(&fetch.request.url)));
+        }
+    }
+
+    fn time_is_up(&mut self, id: FetchId) {
+        let Some(fetch) = self.running.get_mut(&id) else {
+            return;
+        };
+        let limit = fetch.time_limit;
+        let (url, connecting) = fetch.control.progress();
+        let error = if connecting {
+            let reason = format!("no connection to the server within {limit:?}");
+            FetchError::new(FetchErrorKind::ConnectTimeout, &url, reason)
+        } else {
+            let reason = format!("the server did not send a complete response within {limit:?}");
+            FetchError::new(FetchErrorKind::Timeout, &url, reason)
+        };
+        fetch::report(&self.context.monitor, &url, Err(&error));
+        fetch.stop(error);
+    }
+
+    fn network_changed(&mut self, state: &NetworkState) {
+        let network = (state.link, state.identity);
+        if self.network != network || state.emulated_offline {
+            // Their peers may be out of reach, without anybody saying so.
+            self.context.client.close_idle();
+            self.network = network;
+        }
+        if state.emulated_offline {
+            self.stop_where(|url| !local::is_local(url), offline_error);
+        }
+    }
+
+    fn stop_where(&mut self, affected: impl Fn(&Url) -> bool, error: impl Fn(&Url) -> FetchError) {
+        for fetch in self
+            .running
+            .values_mut()
+            .filter(|fetch| affected(&fetch.url))
+        {
+            fetch.stop(error(&fetch.url));
+        }
+        let (stopped, kept) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(|fetch| affected(&fetch.request.url));
+        self.waiting = kept;
+        for fetch in stopped {
+            fetch.done.call(Err(error(&fetch.request.url)));
+        }
+    }
+
+    /// Starts those that have waited longest, except where their origin's share is used up.
+    fn start_waiting(&mut self) {
+        let config = &self.context.config;
+        let (max_running, max_per_origin) = (config.max_running, config.max_running_per_origin);
+        let max_threads = max_running * THREADS_PER_FETCH;
+        let (mut running, mut shares) = (0, BTreeMap::new());
+        for fetch in self.running.values().filter(|fetch| fetch.done.is_some()) {
+            running += 1;
+            if let Some(origin) = &fetch.origin {
+                *shares.entry(origin.clone()).or_insert(0) += 1;
+            }
+        }
+        let mut position = 0;
+        while position < self.waiting.len()
+            && running < max_running
+            && self.running.len() < max_threads
+        {
+            // What needs no network has no origin, and takes no origin's share.
+            if let Some(origin) = &self.waiting[position].origin {
+                let share = shares.entry(origin.clone()).or_insert(0);
+                if *share >= max_per_origin {
+                    position += 1;
+                    continue;
+                }
+                *share += 1;
+            }
+            if let Some(fetch) = self.waiting.remove(position) {
+                self.start(fetch);
+                running += 1;
+            }
+        }
+    }
+
+    fn start(&mut self, fetch: WaitingFetch) {
+        let WaitingFetch {
+            id,
+            request,
+            origin,
+            done,
+        } = fetch;
+        let url = request.url.clone();
+        let time_limit = request.time_limit.unwrap_or(self.context.config.time_limit);
+        let control = Arc::new(Control::new(url.clone()));
+        let context = Arc::clone(&self.context);
+        let sender = self.sender.clone();
+        let own_control = Arc::clone(&control);
+        let spawned = thread::Builder::new()
+            .name(format!("fetch {id}"))
+            .spawn(move || {
+                Arc::clone(&own_control).make_current();
+                let result = fetch::fetch(&context, *request, &own_control);
+                // Whoever has shut down has answered all fetches.
+                let _ = sender.send(NetMessage::Finished { id, result });
+            });
+        if let Err(error) = spawned {
+            let reason = format!("the system has no thread for it: {error}");
+            done.call(Err(FetchError::new(FetchErrorKind::Busy, &url, reason)));
+            return;
+        }
+        let time_is_up = crossbeam_channel::after(time_limit);
+        let done = Some(done);
+        let fetch = RunningFetch {
+            url,
+            origin,
+            control,
+            time_limit,
+            time_is_up,
+            done,
+        };
+        self.running.insert(id, fetch);
+    }
+
+    /// Threads that are held up are not waited for: nobody is interested in what they find.
+    fn shut_down(mut self) {
+        let reason = "the network component is shutting down";
+        self.stop_where(
+            |_| true,
+            |url| FetchError::new(FetchErrorKind::Aborted, url, reason),
+        );
+        if let Some(subscription) = self.subscription {
+            self.context.monitor.unsubscribe(subscription);
+        }
+    }
+}
+
+impl RunningFetch {
+    /// Answers it, once, and has its thread end.
+    fn stop(&mut self, error: FetchError) {
+        if let Some(done) = self.done.take() {
+            self.control.abort();
+            done.call(Err(error));
+        }
+    }
+}
+
+fn offline_error(url: &Url) -> FetchError {
+    let reason = "being offline is emulated (developer tools, a test, or --offline)";
+    FetchError::new(FetchErrorKind::Offline, url, reason)
+}
