@@ -1,0 +1,199 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use base::StorageKey;
+use base::ids::{ClientId, RegistrationId, WorkerId};
+use base::time::WallTime;
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+/// The state of a service worker.
+///
+/// <https://w3c.github.io/ServiceWorker/#dfn-state>
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub enum ServiceWorkerState {
+    /// Its script has been read.
+    Parsed,
+    /// Its `install` event is being handled.
+    Installing,
+    /// Installed; it waits until no client uses the active worker.
+    Installed,
+    /// Its `activate` event is being handled.
+    Activating,
+    /// It gets functional events.
+    Activated,
+    /// Replaced, failed or unregistered: it gets no event any more.
+    Redundant,
+}
+
+/// <https://w3c.github.io/ServiceWorker/#dfn-type>
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub enum WorkerType {
+    /// A classic script.
+    #[default]
+    Classic,
+    /// A module script.
+    Module,
+}
+
+/// Whether update checks may use the HTTP cache.
+///
+/// <https://w3c.github.io/ServiceWorker/#enumdef-serviceworkerupdateviacache>
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub enum UpdateViaCache {
+    /// For imported scripts only.
+    #[default]
+    Imports,
+    /// For all scripts.
+    All,
+    /// For no script.
+    None,
+}
+
+/// <https://w3c.github.io/ServiceWorker/#dfn-service-worker-client-frame-type>
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub enum FrameType {
+    /// A window that another one opened.
+    Auxiliary,
+    /// A window of its own.
+    TopLevel,
+    /// A frame in a window.
+    Nested,
+    /// Not a window.
+    None,
+}
+
+/// What kind of environment a client is.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub enum ClientKind {
+    /// A window; its frame type is never [`FrameType::None`].
+    Window,
+    /// A service worker. It may use the API, but it is not listed by `clients.matchAll()` and is
+    /// controlled by nobody.
+    ServiceWorker(WorkerId),
+}
+
+/// A client, as the one who creates it describes it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ClientDescription {
+    /// Its id, which scripts see too.
+    pub id: ClientId,
+    /// Whose data it may use.
+    pub storage_key: StorageKey,
+    /// <https://html.spec.whatwg.org/multipage/#concept-environment-creation-url>
+    pub creation_url: Url,
+    /// What kind of environment it is.
+    pub kind: ClientKind,
+    /// Where it stands among windows.
+    pub frame_type: FrameType,
+    /// Whether its scripts run in a secure context. Without it every request is refused.
+    pub secure_context: bool,
+}
+
+/// A client, as a service worker sees it.
+///
+/// <https://w3c.github.io/ServiceWorker/#client-interface>
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ClientInfo {
+    /// Its id.
+    pub id: ClientId,
+    /// Its creation URL.
+    pub url: Url,
+    /// Where it stands among windows.
+    pub frame_type: FrameType,
+    /// Whether it was created by the last user action; the newest window is focused in an engine
+    /// without a screen.
+    pub focused: bool,
+}
+
+/// Which clients `clients.matchAll()` is asked for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub enum ClientTypeFilter {
+    /// Windows.
+    #[default]
+    Window,
+    /// Dedicated workers.
+    Worker,
+    /// Shared workers.
+    SharedWorker,
+    /// Every client.
+    All,
+}
+
+/// A service worker, as a client sees it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ServiceWorkerInfo {
+    /// Which one it is.
+    pub id: WorkerId,
+    /// The URL of its main script.
+    pub script_url: Url,
+    /// Classic or module.
+    pub worker_type: WorkerType,
+    /// Its state when this was sent.
+    pub state: ServiceWorkerState,
+}
+
+/// A service worker registration, as a client sees it.
+///
+/// <https://w3c.github.io/ServiceWorker/#dfn-service-worker-registration>
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct RegistrationInfo {
+    /// Which one it is.
+    pub id: RegistrationId,
+    /// Its scope URL.
+    pub scope: Url,
+    /// Whether update checks may use the HTTP cache.
+    pub update_via_cache: UpdateViaCache,
+    /// The installing worker.
+    pub installing: Option<ServiceWorkerInfo>,
+    /// The waiting worker.
+    pub waiting: Option<ServiceWorkerInfo>,
+    /// The active worker.
+    pub active: Option<ServiceWorkerInfo>,
+}
+
+/// A registration with its owner, as an operator sees it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct RegistrationSnapshot {
+    /// Whose it is.
+    pub storage_key: StorageKey,
+    /// The registration.
+    pub registration: RegistrationInfo,
+    /// When its script was last compared with the server's.
+    pub last_update_check: Option<WallTime>,
+    /// How many scripts its workers hold, and their bytes.
+    pub scripts: (usize, u64),
+}
+
+/// One script of a service worker, as it came from the server.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ScriptResource {
+    /// The URL it was requested under.
+    pub url: Url,
+    /// The body, byte for byte.
+    pub body: Arc<[u8]>,
+    /// The `Content-Type` header, empty when there was none.
+    pub content_type: String,
+    /// The `Referrer-Policy` header, empty when there was none.
+    pub referrer_policy: String,
+}
+
+/// The scripts that a service worker runs: its main script and what it imported.
+///
+/// <https://w3c.github.io/ServiceWorker/#dfn-script-resource-map>
+pub type ScriptResourceMap = BTreeMap<Url, ScriptResource>;
+
+/// The result of `StructuredSerializeWithTransfer`, in the script component's own encoding.
+///
+/// <https://html.spec.whatwg.org/multipage/#structuredserializewithtransfer>
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub struct SerializedMessage(pub Vec<u8>);
+
+/// Who posted a message.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum MessageSource {
+    /// A client other than a service worker.
+    Client(ClientInfo),
+    /// A service worker.
+    ServiceWorker(ServiceWorkerInfo),
+}
