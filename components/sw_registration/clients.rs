@@ -1,0 +1,446 @@
+//! Clients: who they are, who controls them, and what they ask for.
+
+use std::collections::BTreeMap;
+
+use base::exception::{DomException, ErrorClass};
+use base::ids::{ClientId, RegistrationId, RequestId, WorkerId};
+use sw_traits::{
+    ClientDescription, MessageSource, SerializedMessage, ServiceWorkerState, SwAnswer,
+    SwClientEvent, SwNotification, SwRequest, WorkerEvent,
+};
+use url::Url;
+
+use crate::jobs::{Job, JobPromise, JobType, RegisterOptions, Stage};
+use crate::machine::{SwRegistrations, Task};
+use crate::model::{Client, EventPurpose, QueuedEvent, Worker};
+use crate::timers::Timer;
+
+/// What a request comes to at once: an answer, or none yet.
+pub(crate) type Immediate = Result<Option<SwAnswer>, DomException>;
+
+impl SwRegistrations {
+    pub(crate) fn attach_client(&mut self, description: ClientDescription) {
+        let id = description.id;
+        if self.clients.contains_key(&id) {
+            log::error!("client {id} is attached twice");
+            return;
+        }
+        let order = self.next_id();
+        let storage_key = description.storage_key.clone();
+        let client = Client {
+            description,
+            order,
+            controller: None,
+            ready: Vec::new(),
+        };
+        let is_own_window = client.is_own_window();
+        let controller = self.controller_for(&client);
+        self.clients.insert(id, client);
+        self.clients_of
+            .entry(storage_key.clone())
+            .or_default()
+            .insert(order, id);
+        if is_own_window {
+            self.own_windows.insert((order, id));
+            self.notify_window_clients(&storage_key);
+        }
+        if let Some((worker, registration)) = controller {
+            self.set_controller(id, worker, registration);
+            self.update_after_navigation(registration);
+        }
+        let controller = controller.and_then(|(worker, _)| self.workers.get(&worker));
+        let controller = controller.map(Worker::info);
+        self.tell_client(
+            id,
+            SwClientEvent::ControllerChanged {
+                controller,
+                fire: false,
+            },
+        );
+        self.tell_own_registration(id);
+    }
+
+    /// What a worker was started with may be old by the time it becomes a client.
+    fn tell_own_registration(&mut self, id: ClientId) {
+        let own = self
+            .clients
+            .get(&id)
+            .and_then(|client| self.own_worker(client));
+        let Some(registration) = own.and_then(|own| self.registrations.get(&own.registration))
+        else {
+            return;
+        };
+        let info = Box::new(self.registration_info(registration));
+        self.tell_client(id, SwClientEvent::RegistrationChanged(info));
+    }
+
+    /// The worker that a client is. Whoever attached it said which; a worker of another origin
+    /// than the client's would be a mistake of theirs.
+    pub(crate) fn own_worker(&self, client: &Client) -> Option<&Worker> {
+        let worker = self.workers.get(&client.worker()?)?;
+        let registration = self.registrations.get(&worker.registration)?;
+        (registration.storage_key == client.description.storage_key).then_some(worker)
+    }
+
+    /// A new client is controlled by the active worker of the registration that its URL matches.
+    ///
+    /// <https://w3c.github.io/ServiceWorker/#control-and-use-window-client>
+    fn controller_for(&self, client: &Client) -> Option<(WorkerId, RegistrationId)> {
+        let description = &client.description;
+        if !client.is_window() || !description.secure_context {
+            return None;
+        }
+        let registration = self
+            .scopes
+            .longest_match(&description.storage_key, &description.creation_url)?;
+        // One that is about to go takes no new clients.
+        let found = self
+            .registrations
+            .get(&registration)
+            .filter(|found| !found.being_removed)?;
+        Some((found.active?, registration))
+    }
+
+    fn set_controller(&mut self, id: ClientId, worker: WorkerId, registration: RegistrationId) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.controller = Some((worker, registration));
+        }
+        if let Some(registration) = self.registrations.get_mut(&registration) {
+            registration.users.insert(id);
+        }
+    }
+
+    /// A navigation leads to a soft update, but not before the page had time to ask for what it
+    /// wants itself.
+    fn update_after_navigation(&mut self, registration: RegistrationId) {
+        if let Some(delay) = self.policy.update_after_navigation {
+            let due = self.now.monotonic.saturating_add(delay);
+            self.timers.set(Timer::Update(registration), due);
+        }
+    }
+
+    pub(crate) fn detach_client(&mut self, id: ClientId) {
+        self.unload_client(id);
+        let Some(client) = self.clients.remove(&id) else {
+            return;
+        };
+        let storage_key = client.description.storage_key.clone();
+        self.uncount_unanswered(&storage_key, client.ready.len());
+        if let Some(clients) = self.clients_of.get_mut(&storage_key) {
+            clients.remove(&client.order);
+            if clients.is_empty() {
+                self.clients_of.remove(&storage_key);
+            }
+        }
+        if self.own_windows.remove(&(client.order, id)) {
+            self.notify_window_clients(&storage_key);
+        }
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#on-client-unload-algorithm>
+    pub(crate) fn unload_client(&mut self, id: ClientId) {
+        // Steps 2 and 3
+        let Some((_, registration)) = self
+            .clients
+            .get_mut(&id)
+            .and_then(|client| client.controller.take())
+        else {
+            return;
+        };
+        let Some(found) = self.registrations.get_mut(&registration) else {
+            return;
+        };
+        found.users.remove(&id);
+        // Steps 4 to 6
+        if found.users.is_empty() {
+            self.tasks.push_back(Task::TryClear(registration));
+            self.tasks.push_back(Task::TryActivate(registration));
+        }
+    }
+
+    fn notify_window_clients(&mut self, storage_key: &base::StorageKey) {
+        let count = self
+            .clients_of
+            .get(storage_key)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .filter(|id| self.clients.get(id).is_some_and(Client::is_own_window))
+            .count();
+        let storage_key = storage_key.clone();
+        self.notify(SwNotification::WindowClients { storage_key, count });
+    }
+
+    /// Step 8 of Activate: the clients that use the registration get its active worker.
+    pub(crate) fn change_controllers(&mut self, id: RegistrationId, worker: WorkerId) {
+        let Some(registration) = self.registrations.get(&id) else {
+            return;
+        };
+        for client in registration.users.clone() {
+            self.change_controller(client, worker, id);
+        }
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#notify-controller-change-algorithm>
+    pub(crate) fn change_controller(
+        &mut self,
+        client: ClientId,
+        worker: WorkerId,
+        id: RegistrationId,
+    ) {
+        self.set_controller(client, worker, id);
+        let controller = self.workers.get(&worker).map(Worker::info);
+        self.tell_client(
+            client,
+            SwClientEvent::ControllerChanged {
+                controller,
+                fire: true,
+            },
+        );
+    }
+
+    /// Steps 6 and 7 of Activate: answer the clients of which the registration has become the
+    /// matching one with an active worker.
+    pub(crate) fn resolve_ready(&mut self, id: RegistrationId) {
+        let Some(registration) = self.registrations.get(&id) else {
+            return;
+        };
+        if registration.unregistered {
+            return;
+        }
+        let storage_key = registration.storage_key.clone();
+        let waiting: Vec<ClientId> = self
+            .clients_of
+            .get(&storage_key)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .copied()
+            .filter(|client| {
+                self.clients.get(client).is_some_and(|client| {
+                    let url = &client.description.creation_url;
+                    !client.ready.is_empty()
+                        && self.scopes.longest_match(&storage_key, url) == Some(id)
+                })
+            })
+            .collect();
+        for client in waiting {
+            let requests = self
+                .clients
+                .get_mut(&client)
+                .map(|client| std::mem::take(&mut client.ready))
+                .unwrap_or_default();
+            self.uncount_unanswered(&storage_key, requests.len());
+            for request in requests {
+                let answer = self.registration_answer(Some(id));
+                self.answer(client, request, Ok(answer));
+            }
+        }
+    }
+
+    /// Whatever a client asks for is about its own origin, as its description says; nothing in
+    /// the request can change that.
+    pub(crate) fn client_request(&mut self, id: ClientId, request: RequestId, body: SwRequest) {
+        let Some(client) = self.clients.get(&id) else {
+            return;
+        };
+        if !client.description.secure_context {
+            let message = "service workers need a secure context: https or localhost";
+            self.answer(id, request, Err(ErrorClass::Security.exception(message)));
+            return;
+        }
+        let promise = JobPromise {
+            client: id,
+            request,
+        };
+        let result = match body {
+            SwRequest::Register {
+                scope,
+                script_url,
+                worker_type,
+                update_via_cache,
+            } => {
+                let options = RegisterOptions {
+                    scope,
+                    script_url,
+                    worker_type,
+                    update_via_cache,
+                };
+                let description = &client.description;
+                let storage_key = description.storage_key.clone();
+                let referrer = description.creation_url.clone();
+                self.start_register(storage_key, referrer, promise, options)
+                    .map(|()| None)
+            }
+            SwRequest::Update { scope } => self.request_update(promise, scope),
+            SwRequest::Unregister { scope } => self.request_unregister(promise, scope),
+            SwRequest::GetRegistration { url } => self.registration_of_url(id, url),
+            SwRequest::GetRegistrations => Ok(Some(self.registrations_of(id))),
+            SwRequest::Ready => self.ready(id, request),
+            SwRequest::PostMessageToWorker { worker, message } => {
+                self.post_message_to_worker(id, worker, message);
+                Ok(None)
+            }
+            body => self.worker_request(id, body),
+        };
+        match result {
+            Ok(None) => {}
+            Ok(Some(answer)) => self.answer(id, request, Ok(answer)),
+            Err(exception) => self.answer(id, request, Err(exception)),
+        }
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#service-worker-registration-update>
+    fn request_update(&mut self, promise: JobPromise, mut scope: Url) -> Immediate {
+        let Some(client) = self.clients.get(&promise.client) else {
+            return Ok(None);
+        };
+        let storage_key = client.description.storage_key.clone();
+        scope.set_fragment(None);
+        let Some(registration) = self.registration_at(&storage_key, &scope) else {
+            return Err(DomException::type_error(format!(
+                "there is no service worker registration for {scope}"
+            )));
+        };
+        // Steps 2 and 3
+        let Some(newest) = registration
+            .newest_worker()
+            .and_then(|id| self.workers.get(&id))
+        else {
+            return Err(ErrorClass::PageState.exception("the registration has no worker"));
+        };
+        // Step 4
+        let own = self.own_worker(client);
+        if own.is_some_and(|own| own.state == ServiceWorkerState::Installing) {
+            return Err(ErrorClass::PageState
+                .exception("a worker cannot update its registration while it is installing"));
+        }
+        // Steps 5 to 8
+        let job = Job {
+            kind: JobType::Update,
+            script_url: Some(newest.script_url.clone()),
+            worker_type: newest.worker_type,
+            update_via_cache: registration.update_via_cache,
+            referrer: Some(client.description.creation_url.clone()),
+            promises: vec![promise],
+            settled: false,
+            stage: Stage::Queued,
+        };
+        self.schedule_job((storage_key, scope), job).map(|()| None)
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#navigator-service-worker-unregister>
+    fn request_unregister(&mut self, promise: JobPromise, mut scope: Url) -> Immediate {
+        let Some(client) = self.clients.get(&promise.client) else {
+            return Ok(None);
+        };
+        let storage_key = client.description.storage_key.clone();
+        scope.set_fragment(None);
+        let job = Job {
+            kind: JobType::Unregister,
+            script_url: None,
+            worker_type: sw_traits::WorkerType::default(),
+            update_via_cache: sw_traits::UpdateViaCache::default(),
+            referrer: None,
+            promises: vec![promise],
+            settled: false,
+            stage: Stage::Queued,
+        };
+        self.schedule_job((storage_key, scope), job).map(|()| None)
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#navigator-service-worker-getRegistration>
+    fn registration_of_url(&self, id: ClientId, mut url: Url) -> Immediate {
+        let Some(client) = self.clients.get(&id) else {
+            return Ok(None);
+        };
+        let storage_key = &client.description.storage_key;
+        // Step 5
+        url.set_fragment(None);
+        // Step 6
+        if !storage_key.contains(&url) {
+            return Err(ErrorClass::Security.exception(format!(
+                "{url} is not of the origin of the page, {storage_key}"
+            )));
+        }
+        // Step 8
+        let registration = self.scopes.longest_match(storage_key, &url);
+        Ok(Some(self.registration_answer(registration)))
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#navigator-service-worker-getRegistrations>
+    fn registrations_of(&self, id: ClientId) -> SwAnswer {
+        let registrations = self.clients.get(&id).into_iter().flat_map(|client| {
+            self.scopes
+                .registrations(&client.description.storage_key)
+                .filter_map(|id| Some(self.registration_info(self.registrations.get(&id)?)))
+        });
+        SwAnswer::Registrations(registrations.collect())
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#navigator-service-worker-ready>
+    fn ready(&mut self, id: ClientId, request: RequestId) -> Immediate {
+        let Some(client) = self.clients.get(&id) else {
+            return Ok(None);
+        };
+        let storage_key = client.description.storage_key.clone();
+        let registration = self
+            .scopes
+            .longest_match(&storage_key, &client.description.creation_url);
+        let found = registration.and_then(|id| self.registrations.get(&id));
+        if found.is_some_and(|found| found.active.is_some()) {
+            return Ok(Some(self.registration_answer(registration)));
+        }
+        self.count_unanswered(&storage_key)?;
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.ready.push(request);
+        }
+        Ok(None)
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#service-worker-postmessage>
+    fn post_message_to_worker(
+        &mut self,
+        id: ClientId,
+        worker: WorkerId,
+        message: SerializedMessage,
+    ) {
+        let Some(client) = self.clients.get(&id) else {
+            return;
+        };
+        let storage_key = &client.description.storage_key;
+        // A worker of another origin is as if it was not there, and so is one that is gone.
+        let Some(target) = self.workers.get(&worker).filter(|target| {
+            target.state != ServiceWorkerState::Redundant
+                && self
+                    .registrations
+                    .get(&target.registration)
+                    .is_some_and(|registration| registration.storage_key == *storage_key)
+        }) else {
+            return;
+        };
+        // Step 5
+        if target.should_skip_event("message") {
+            return;
+        }
+        let source = match client.worker() {
+            Some(_) => self
+                .own_worker(client)
+                .map(Worker::info)
+                .map(MessageSource::ServiceWorker),
+            None => Some(MessageSource::Client(client.info(self.is_focused(client)))),
+        };
+        let Some(source) = source else {
+            return;
+        };
+        // Step 6
+        let event = QueuedEvent {
+            event: WorkerEvent::Message {
+                source,
+                origin: storage_key.clone(),
+                message,
+            },
+            purpose: EventPurpose::Message,
+            limit: self.policy.message_limit,
+        };
+        self.queue_event(worker, event);
+    }
+}

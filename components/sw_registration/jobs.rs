@@ -1,0 +1,498 @@
+//! Job queues, and the jobs that register and unregister.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base::StorageKey;
+use base::exception::{DomException, DomExceptionName, ErrorClass};
+use base::ids::{ClientId, RegistrationId, RequestId, WorkerId};
+use sw_traits::{ScriptResourceMap, SwAnswer, SwNotification, UpdateViaCache, WorkerType};
+use url::Url;
+
+use crate::machine::{CommitPurpose, SwRegistrations, Task};
+use crate::model::Registration;
+use crate::records::removal_of_registration;
+use crate::timers::Timer;
+
+/// Which job queue: there is one for each scope of an origin.
+pub(crate) type JobKey = (StorageKey, Url);
+
+/// <https://w3c.github.io/ServiceWorker/#dfn-job-type>
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum JobType {
+    Register,
+    Update,
+    Unregister,
+}
+
+/// <https://w3c.github.io/ServiceWorker/#dfn-job>
+#[derive(Debug)]
+pub(crate) struct Job {
+    pub(crate) kind: JobType,
+    /// None for a job that unregisters.
+    pub(crate) script_url: Option<Url>,
+    pub(crate) worker_type: WorkerType,
+    pub(crate) update_via_cache: UpdateViaCache,
+    pub(crate) referrer: Option<Url>,
+    /// The promises of this job and of those that are equivalent; none for a job that no client
+    /// asked for. Bounded by `max_requests_per_origin`.
+    pub(crate) promises: Vec<JobPromise>,
+    pub(crate) settled: bool,
+    pub(crate) stage: Stage,
+}
+
+/// A promise of a client, settled by an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JobPromise {
+    pub(crate) client: ClientId,
+    pub(crate) request: RequestId,
+}
+
+/// How far the first job of a queue has come.
+#[derive(Debug)]
+pub(crate) enum Stage {
+    Queued,
+    /// The scripts of these workers are being read from the store.
+    Reading(BTreeSet<WorkerId>),
+    /// The main script is being loaded.
+    LoadingMain {
+        load: u64,
+    },
+    /// The main script is unchanged; the imported ones are being loaded.
+    LoadingImports {
+        outstanding: BTreeMap<u64, Url>,
+        updated: ScriptResourceMap,
+        changed: bool,
+    },
+    /// The new worker is being evaluated, then installed, then stored.
+    Installing(WorkerId),
+    /// The removal is being stored.
+    Unregistering,
+}
+
+impl Job {
+    /// <https://w3c.github.io/ServiceWorker/#dfn-job-equivalent>
+    fn is_equivalent(&self, other: &Self) -> bool {
+        self.kind == other.kind
+            && (self.kind == JobType::Unregister
+                || (self.script_url == other.script_url
+                    && self.worker_type == other.worker_type
+                    && self.update_via_cache == other.update_via_cache))
+    }
+}
+
+/// What a client passed to `register()`.
+#[derive(Debug)]
+pub(crate) struct RegisterOptions {
+    pub(crate) scope: Option<Url>,
+    pub(crate) script_url: Url,
+    pub(crate) worker_type: WorkerType,
+    pub(crate) update_via_cache: UpdateViaCache,
+}
+
+impl SwRegistrations {
+    /// <https://w3c.github.io/ServiceWorker/#start-register-algorithm>
+    pub(crate) fn start_register(
+        &mut self,
+        storage_key: StorageKey,
+        referrer: Url,
+        promise: JobPromise,
+        options: RegisterOptions,
+    ) -> Result<(), DomException> {
+        // Steps 1 and 2: the client has parsed the script URL; its fragment says nothing.
+        let mut script_url = options.script_url;
+        script_url.set_fragment(None);
+        // Steps 3 and 4
+        check_url("script URL", &script_url)?;
+        // Steps 5 to 7: without a scope, the folder of the script is the scope.
+        let mut scope = match options.scope {
+            Some(scope) => scope,
+            None => script_url.join("./").map_err(|error| {
+                DomException::type_error(format!(
+                    "{script_url} has no folder to be a scope: {error}"
+                ))
+            })?,
+        };
+        scope.set_fragment(None);
+        // Steps 8 and 9
+        check_url("scope", &scope)?;
+        // Steps 10 to 14
+        let job = Job {
+            kind: JobType::Register,
+            script_url: Some(script_url),
+            worker_type: options.worker_type,
+            update_via_cache: options.update_via_cache,
+            referrer: Some(referrer),
+            promises: vec![promise],
+            settled: false,
+            stage: Stage::Queued,
+        };
+        self.schedule_job((storage_key, scope), job)
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#schedule-job-algorithm>
+    ///
+    /// # Errors
+    ///
+    /// When too many requests of the origin wait already.
+    pub(crate) fn schedule_job(&mut self, key: JobKey, job: Job) -> Result<(), DomException> {
+        if !job.promises.is_empty() {
+            self.count_unanswered(&key.0)?;
+        }
+        // Steps 1 to 4: the queue is there while it holds a job.
+        let queue = self.jobs.entry(key.clone()).or_default();
+        match queue.back_mut() {
+            // Step 5
+            None => {
+                queue.push_back(job);
+                self.tasks.push_back(Task::RunJob(key));
+            }
+            // Step 6: equivalent to the last one, unless that one's promise is settled.
+            Some(last) if !last.settled && last.is_equivalent(&job) => {
+                last.promises.extend(job.promises);
+            }
+            Some(_) => {
+                queue.push_back(job);
+                self.give_way(&key);
+            }
+        }
+        Ok(())
+    }
+
+    /// A check for an update that nobody asked for does not hold up what somebody asks for: on a
+    /// network that answers nothing it would take until the loader gives up.
+    fn give_way(&mut self, key: &JobKey) {
+        let Some(job) = self.first_job(key) else {
+            return;
+        };
+        let is_loading = matches!(
+            job.stage,
+            Stage::Reading(_) | Stage::LoadingMain { .. } | Stage::LoadingImports { .. }
+        );
+        if is_loading && !job.settled && job.promises.is_empty() {
+            self.loads.retain(|_, job| job != key);
+            self.finish_job(key);
+        }
+    }
+
+    pub(crate) fn count_unanswered(
+        &mut self,
+        storage_key: &StorageKey,
+    ) -> Result<(), DomException> {
+        let limit = self.policy.max_requests_per_origin;
+        let count = self.unanswered.entry(storage_key.clone()).or_default();
+        if *count >= limit {
+            return Err(ErrorClass::Quota.exception(format!(
+                "{storage_key} has {limit} unfinished service worker requests already"
+            )));
+        }
+        *count += 1;
+        Ok(())
+    }
+
+    pub(crate) fn uncount_unanswered(&mut self, storage_key: &StorageKey, answered: usize) {
+        if let Some(count) = self.unanswered.get_mut(storage_key) {
+            *count = count.saturating_sub(answered);
+            if *count == 0 {
+                self.unanswered.remove(storage_key);
+            }
+        }
+    }
+
+    pub(crate) fn first_job(&mut self, key: &JobKey) -> Option<&mut Job> {
+        self.jobs.get_mut(key)?.front_mut()
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#run-job-algorithm>
+    pub(crate) fn run_job(&mut self, key: &JobKey) {
+        if self.held.contains_key(&key.0) {
+            return;
+        }
+        let Some(job) = self.first_job(key) else {
+            return;
+        };
+        if !matches!(job.stage, Stage::Queued) {
+            return;
+        }
+        match job.kind {
+            JobType::Register => self.register(key),
+            JobType::Update => self.update(key),
+            JobType::Unregister => self.unregister(key),
+        }
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#finish-job-algorithm>
+    pub(crate) fn finish_job(&mut self, key: &JobKey) {
+        let Some(queue) = self.jobs.get_mut(key) else {
+            return;
+        };
+        let finished = queue.pop_front();
+        if queue.is_empty() {
+            self.jobs.remove(key);
+        } else {
+            self.tasks.push_back(Task::RunJob(key.clone()));
+        }
+        self.forget_scripts_in_memory(key);
+        debug_assert!(
+            finished.is_some_and(|job| job.settled || job.promises.is_empty()),
+            "a job is settled before it is finished"
+        );
+    }
+
+    /// Scripts that were read for a job are not kept for workers that do not run.
+    fn forget_scripts_in_memory(&mut self, key: &JobKey) {
+        let workers: Vec<WorkerId> = self
+            .registration_at(&key.0, &key.1)
+            .into_iter()
+            .flat_map(Registration::workers)
+            .collect();
+        for worker in workers {
+            if let Some(worker) = self.workers.get_mut(&worker) {
+                worker.forget_stored_scripts();
+            }
+        }
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#resolve-job-promise-algorithm> and
+    /// <https://w3c.github.io/ServiceWorker/#reject-job-promise-algorithm>
+    pub(crate) fn settle_job(&mut self, key: &JobKey, result: Result<SwAnswer, DomException>) {
+        let Some(job) = self.first_job(key).filter(|job| !job.settled) else {
+            return;
+        };
+        job.settled = true;
+        let promises = std::mem::take(&mut job.promises);
+        self.uncount_unanswered(&key.0, promises.len());
+        for promise in promises {
+            self.answer(promise.client, promise.request, result.clone());
+        }
+    }
+
+    pub(crate) fn resolve_with_registration(&mut self, key: &JobKey) {
+        let answer = self.registration_answer(self.scopes.registration(&key.0, &key.1));
+        self.settle_job(key, Ok(answer));
+    }
+
+    pub(crate) fn fail_job(&mut self, key: &JobKey, exception: DomException) {
+        self.settle_job(key, Err(exception));
+        self.finish_job(key);
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#register-algorithm>
+    fn register(&mut self, key: &JobKey) {
+        let Some(job) = self.first_job(key) else {
+            return;
+        };
+        let worker_type = job.worker_type;
+        let update_via_cache = job.update_via_cache;
+        let script_url = job.script_url.clone();
+        let Some(script_url) = script_url else {
+            return;
+        };
+        let (storage_key, scope) = key;
+        // Steps 1 to 3. The referrer's origin is that of the client's own storage key.
+        if let Err(exception) = check_origins(storage_key, &script_url, scope) {
+            self.fail_job(key, exception);
+            return;
+        }
+        // Step 4
+        if let Some(registration) = self.registration_at(storage_key, scope) {
+            // Step 5: nothing to do when the newest worker is what is asked for.
+            let newest = registration
+                .newest_worker()
+                .and_then(|id| self.workers.get(&id));
+            if registration.update_via_cache == update_via_cache
+                && newest.is_some_and(|newest| {
+                    newest.script_url == script_url && newest.worker_type == worker_type
+                })
+            {
+                self.resolve_with_registration(key);
+                self.finish_job(key);
+                return;
+            }
+        } else {
+            // Step 6
+            let limit = self.policy.max_registrations_per_origin;
+            if self.scopes.count(storage_key) >= limit {
+                let exception = ErrorClass::Quota.exception(format!(
+                    "{storage_key} has {limit} service worker registrations already"
+                ));
+                self.fail_job(key, exception);
+                return;
+            }
+            let ordinal = self.next_ordinal;
+            let registration = self.new_registration(storage_key.clone(), scope.clone(), ordinal);
+            registration.update_via_cache = update_via_cache;
+        }
+        // Step 7
+        self.update(key);
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#unregister-algorithm>
+    pub(crate) fn unregister(&mut self, key: &JobKey) {
+        // Step 1
+        let Some(registration) = self.registration_at(&key.0, &key.1) else {
+            // Step 2
+            self.settle_job(key, Ok(SwAnswer::Boolean(false)));
+            self.finish_job(key);
+            return;
+        };
+        let id = registration.id;
+        let workers = if registration.users.is_empty() {
+            BTreeSet::new()
+        } else {
+            // They live on for the clients that use them, and their scripts are about to leave
+            // the store.
+            registration.workers().collect()
+        };
+        if let Some(registration) = self.registrations.get_mut(&id) {
+            registration.being_removed = true;
+        }
+        self.timers.stop(Timer::Update(id));
+        self.read_scripts_for_job(key, workers);
+    }
+
+    /// Before the registration leaves the map, its removal is made durable.
+    pub(crate) fn store_unregistration(&mut self, key: &JobKey) {
+        let Some(registration) = self.scopes.registration(&key.0, &key.1) else {
+            return;
+        };
+        if let Some(job) = self.first_job(key) {
+            job.stage = Stage::Unregistering;
+        }
+        let batch = removal_of_registration(&key.0, &key.1);
+        let job = key.clone();
+        self.commit(Ok(batch), CommitPurpose::Unregister { job, registration });
+    }
+
+    pub(crate) fn unregister_stored(
+        &mut self,
+        key: &JobKey,
+        id: RegistrationId,
+        result: Result<(), String>,
+    ) {
+        // The origin may have been cleared meanwhile, which aborts the job.
+        let job_waits = self
+            .first_job(key)
+            .is_some_and(|job| matches!(job.stage, Stage::Unregistering));
+        if let Err(error) = result {
+            if !self.held.contains_key(&key.0)
+                && let Some(registration) = self.registrations.get_mut(&id)
+            {
+                registration.being_removed = false;
+                self.tasks.push_back(Task::TryActivate(id));
+            }
+            if job_waits {
+                self.fail_job(key, ErrorClass::Store.exception(error));
+            }
+            return;
+        }
+        // Step 3
+        self.take_from_map(id);
+        // Step 4
+        if job_waits {
+            self.settle_job(key, Ok(SwAnswer::Boolean(true)));
+        }
+        // Step 5
+        self.try_clear_registration(id);
+        // What the removal held up.
+        self.tasks.push_back(Task::TryActivate(id));
+        // Step 6
+        if job_waits {
+            self.finish_job(key);
+        }
+    }
+
+    /// Take a registration, which is not in the store any more, from the map.
+    pub(crate) fn take_from_map(&mut self, id: RegistrationId) {
+        let Some(registration) = self.registrations.get_mut(&id) else {
+            return;
+        };
+        if registration.unregistered {
+            return;
+        }
+        registration.unregistered = true;
+        registration.stored_versions.clear();
+        let (storage_key, scope) = registration.key();
+        for worker in registration.workers() {
+            if let Some(worker) = self.workers.get_mut(&worker) {
+                worker.is_stored = false;
+            }
+        }
+        self.scopes.remove(&storage_key, &scope);
+        self.notify(SwNotification::Unregistered { storage_key, scope });
+    }
+
+    /// End every job of an origin.
+    pub(crate) fn abort_jobs(&mut self, storage_key: &StorageKey) {
+        let keys: Vec<JobKey> = self
+            .jobs
+            .keys()
+            .filter(|(key, _)| key == storage_key)
+            .cloned()
+            .collect();
+        let exception = DomException::new(
+            DomExceptionName::AbortError,
+            format!("the service workers of {storage_key} were cleared"),
+        );
+        for key in keys {
+            for job in self.jobs.remove(&key).into_iter().flatten() {
+                self.uncount_unanswered(storage_key, job.promises.len());
+                for promise in &job.promises {
+                    self.answer(promise.client, promise.request, Err(exception.clone()));
+                }
+                if let Stage::Installing(worker) = job.stage {
+                    self.discard_new_worker(&key, worker);
+                }
+            }
+            self.loads.retain(|_, job| *job != key);
+            self.forget_registration_without_worker(&key);
+        }
+    }
+}
+
+/// Steps 1 to 3 of Register.
+fn check_origins(
+    storage_key: &StorageKey,
+    script_url: &Url,
+    scope: &Url,
+) -> Result<(), DomException> {
+    let security = |message: String| Err(ErrorClass::Security.exception(message));
+    // Step 1
+    if !StorageKey::from_url(script_url).is_ok_and(|key| key.is_potentially_trustworthy()) {
+        return security(format!(
+            "{script_url} is not from a secure origin; use https or localhost"
+        ));
+    }
+    // Step 2
+    if !storage_key.contains(script_url) {
+        return security(format!(
+            "the script {script_url} is from another origin than the page, {storage_key}"
+        ));
+    }
+    // Step 3
+    if !storage_key.contains(scope) {
+        return security(format!(
+            "the scope {scope} is of another origin than the page, {storage_key}"
+        ));
+    }
+    Ok(())
+}
+
+/// Steps 3 and 4, or 8 and 9, of Start Register.
+fn check_url(what: &str, url: &Url) -> Result<(), DomException> {
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(DomException::type_error(format!(
+            "the {what} {url} has the scheme \"{}\"; only http and https are possible",
+            url.scheme()
+        )));
+    }
+    let path = url.path().to_ascii_lowercase();
+    if let Some(escaped) = ["%2f", "%5c"]
+        .into_iter()
+        .find(|escaped| path.contains(escaped))
+    {
+        return Err(DomException::type_error(format!(
+            "the path of the {what} {url} contains an escaped slash or backslash ({escaped})"
+        )));
+    }
+    Ok(())
+}

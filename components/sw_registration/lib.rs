@@ -1,0 +1,113 @@
+//! Service worker registrations: the state machine behind [`sw_traits::SwRegistrationHandle`], and
+//! the thread around it.
+//!
+//! - [`SwRegistrations`] is the state machine. It has no thread, clock, I/O, randomness or channel
+//!   in it: requests of clients, reports of the worker host, loaded scripts and ended commits go in,
+//!   [`Output`]s come out.
+//! - [`SwRegistrationThread`] is the thread around it, for an embedder that wants one.
+//!
+//! # Where things are
+//!
+//! | module | holds |
+//! |---|---|
+//! | `scope_map` | the registration map and scope match |
+//! | `jobs` | job queues, Register, Unregister |
+//! | `update` | Update: loading, checks, byte-for-byte comparison |
+//! | `lifecycle` | Install, Activate, Clear, and what of them is stored |
+//! | `workers` | starting and stopping workers, their events and time limits |
+//! | `events` | functional events |
+//! | `clients` | clients, their controllers and their requests |
+//! | `worker_requests` | what only service workers ask for |
+//! | `records` | the format of what is stored |
+//! | [`read`] | reading it |
+//!
+//! # What is durable when
+//!
+//! A worker becomes the waiting one when the batch with the registration and all its scripts is on
+//! disk; if that fails, so does its installation. A worker becomes activated, and gets functional
+//! events, when the batch that makes it the active one has ended. `unregister()` resolves, and the
+//! others are notified, when the batch is on disk that removes the registration with its scripts and
+//! its syncs. A stored worker that does not run has its scripts in the store alone.
+//!
+//! # The state machine without the thread
+//!
+//! An engine with an event loop of its own calls it like this. The contract is: hand over one
+//! input, then take outputs until there are none, then the next input.
+//!
+//! ```
+//! use base::StorageKey;
+//! use base::ids::{ClientId, RequestId};
+//! use base::time::Timestamp;
+//! use sw_registration::{Output, SwPolicy, SwRegistrations};
+//! use sw_traits::{ClientDescription, ClientKind, FrameType, SwClientEvent, SwRequest};
+//! use url::Url;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let page = Url::parse("https://example.org/mail/")?;
+//! let client = ClientDescription {
+//!     id: ClientId::random(),
+//!     storage_key: StorageKey::from_url(&page)?,
+//!     creation_url: page.clone(),
+//!     kind: ClientKind::Window,
+//!     frame_type: FrameType::TopLevel,
+//!     secure_context: true,
+//! };
+//! let register = SwRequest::Register {
+//!     scope: None,
+//!     script_url: page.join("worker.js")?,
+//!     worker_type: Default::default(),
+//!     update_via_cache: Default::default(),
+//! };
+//!
+//! let now = Timestamp::default();
+//! let mut machine = SwRegistrations::new(SwPolicy::default(), now, Vec::new());
+//! let mut to_load = Vec::new();
+//! // What comes from the engine's event queue.
+//! let inputs: [&dyn Fn(&mut SwRegistrations); 2] = [
+//!     &|machine| machine.handle_attach_client(now, client.clone()),
+//!     &|machine| machine.handle_request(now, client.id, RequestId(1), register.clone()),
+//! ];
+//! for input in inputs {
+//!     input(&mut machine);
+//!     while let Some(output) = machine.poll_output() {
+//!         match output {
+//!             // Hand it to the page; here, the controller that it does not have.
+//!             Output::ToClient { event, .. } => {
+//!                 assert!(matches!(event, SwClientEvent::ControllerChanged { .. }));
+//!             }
+//!             // Start to load it; `handle_script_loaded` is called when that ends.
+//!             Output::LoadScript { load, request } => to_load.push((load, request.url)),
+//!             // Pass on `Notify`; carry out `StartWorker`, `Commit` and the others likewise.
+//!             _ => {}
+//!         }
+//!     }
+//!     // Wait for the next input, but no longer than this, and call `handle_timeout` then.
+//!     let _ = machine.poll_deadline().after(now);
+//! }
+//! assert_eq!(to_load.len(), 1);
+//! # Ok(())
+//! # }
+//! ```
+
+mod clients;
+mod events;
+mod jobs;
+mod lifecycle;
+mod machine;
+mod model;
+mod output;
+mod policy;
+pub mod read;
+mod records;
+mod scope_map;
+mod thread;
+mod timers;
+mod update;
+mod worker_requests;
+mod workers;
+
+pub use machine::SwRegistrations;
+pub use output::{Output, ScriptsPlace, WorkerStart};
+pub use policy::SwPolicy;
+pub use records::StoredRegistration;
+pub use thread::{StartError, SwRegistrationConfig, SwRegistrationThread};

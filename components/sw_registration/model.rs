@@ -1,0 +1,249 @@
+//! Registrations, workers and clients as the state machine holds them.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use base::StorageKey;
+use base::ids::{ClientId, EventId, RegistrationId, RequestId, WorkerId};
+use base::time::WallTime;
+use sw_traits::{
+    ClientDescription, ClientInfo, ClientKind, FrameType, ScriptResourceMap, ServiceWorkerInfo,
+    ServiceWorkerState, UpdateViaCache, WorkerEvent, WorkerType,
+};
+use url::Url;
+
+use crate::jobs::JobKey;
+use crate::records::WorkerRecord;
+
+/// <https://w3c.github.io/ServiceWorker/#dfn-service-worker-registration>
+#[derive(Debug)]
+pub(crate) struct Registration {
+    pub(crate) id: RegistrationId,
+    /// Where it stands among all that were ever made; survives a restart.
+    pub(crate) ordinal: u64,
+    pub(crate) storage_key: StorageKey,
+    pub(crate) scope: Url,
+    pub(crate) update_via_cache: UpdateViaCache,
+    pub(crate) last_update_check: Option<WallTime>,
+    pub(crate) installing: Option<WorkerId>,
+    pub(crate) waiting: Option<WorkerId>,
+    pub(crate) active: Option<WorkerId>,
+    /// The worker that becomes the waiting one as soon as it is durable.
+    pub(crate) storing: Option<WorkerId>,
+    /// The clients that use it.
+    ///
+    /// <https://w3c.github.io/ServiceWorker/#dfn-use>
+    pub(crate) users: BTreeSet<ClientId>,
+    /// Whether it was taken from the map, and lives on only for the clients that use it.
+    ///
+    /// <https://w3c.github.io/ServiceWorker/#dfn-service-worker-registration-unregistered>
+    pub(crate) unregistered: bool,
+    /// Whether a commit that removes it is on its way, so that no other may bring it back.
+    pub(crate) being_removed: bool,
+    /// Which versions of its scripts the store may hold.
+    pub(crate) stored_versions: BTreeSet<u64>,
+    /// The version that the next worker gets.
+    pub(crate) next_version: u64,
+    /// Functional events that wait until the active worker is activated. Bounded by
+    /// `max_events_per_worker`.
+    ///
+    /// <https://w3c.github.io/ServiceWorker/#dfn-service-worker-registration-task-queue>
+    pub(crate) functional_events: VecDeque<QueuedEvent>,
+}
+
+impl Registration {
+    pub(crate) fn key(&self) -> JobKey {
+        (self.storage_key.clone(), self.scope.clone())
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#get-newest-worker-algorithm>
+    pub(crate) fn newest_worker(&self) -> Option<WorkerId> {
+        self.installing.or(self.waiting).or(self.active)
+    }
+
+    pub(crate) fn workers(&self) -> impl Iterator<Item = WorkerId> {
+        [self.installing, self.waiting, self.active]
+            .into_iter()
+            .flatten()
+    }
+}
+
+/// <https://w3c.github.io/ServiceWorker/#dfn-service-worker>
+#[derive(Debug)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the spec has the type of a worker"
+)]
+pub(crate) struct Worker {
+    pub(crate) id: WorkerId,
+    pub(crate) registration: RegistrationId,
+    pub(crate) version: u64,
+    pub(crate) script_url: Url,
+    pub(crate) worker_type: WorkerType,
+    pub(crate) state: ServiceWorkerState,
+    /// Nothing while they are only in the store, which is so for stored workers that do not run.
+    pub(crate) scripts: Option<ScriptResourceMap>,
+    pub(crate) script_count: usize,
+    pub(crate) script_bytes: u64,
+    /// Whether the store holds its scripts.
+    pub(crate) is_stored: bool,
+    /// Nothing before it was ever evaluated.
+    ///
+    /// <https://w3c.github.io/ServiceWorker/#dfn-set-of-event-types-to-handle>
+    pub(crate) event_types: Option<Box<[String]>>,
+    /// <https://w3c.github.io/ServiceWorker/#dfn-skip-waiting-flag>
+    pub(crate) skip_waiting: bool,
+    pub(crate) run: RunState,
+    /// Whether its scripts are being read from the store.
+    pub(crate) reading: bool,
+    /// The job that waits for its evaluation.
+    pub(crate) evaluating_for: Option<JobKey>,
+    /// Events that wait until it runs. Bounded, with those in flight, by `max_events_per_worker`.
+    pub(crate) queue: VecDeque<QueuedEvent>,
+    /// Events that it handles now.
+    pub(crate) in_flight: BTreeSet<EventId>,
+    /// What has to end before it is activated.
+    pub(crate) activation: PendingActivation,
+}
+
+/// What has to end before a worker is activated.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct PendingActivation {
+    /// The commit that makes it the active worker.
+    pub(crate) commit: bool,
+    /// Its `activate` event.
+    pub(crate) event: bool,
+}
+
+/// Whether a worker runs.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum RunState {
+    Stopped,
+    /// It starts as soon as its scripts are read.
+    Reading,
+    /// The host was told to start it.
+    Starting,
+    Running,
+    /// The host was told to stop it.
+    Stopping,
+}
+
+impl Worker {
+    pub(crate) fn info(&self) -> ServiceWorkerInfo {
+        ServiceWorkerInfo {
+            id: self.id,
+            script_url: self.script_url.clone(),
+            worker_type: self.worker_type,
+            state: self.state,
+        }
+    }
+
+    pub(crate) fn record(&self, state: ServiceWorkerState) -> WorkerRecord {
+        WorkerRecord {
+            version: self.version,
+            script_url: self.script_url.clone(),
+            worker_type: self.worker_type,
+            state,
+            event_types: self.event_types.iter().flatten().cloned().collect(),
+            scripts: (self.script_count, self.script_bytes),
+        }
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#should-skip-event-algorithm>
+    pub(crate) fn should_skip_event(&self, event_type: &str) -> bool {
+        // Step 1: before the first evaluation nothing is known.
+        self.event_types
+            .as_ref()
+            .is_some_and(|types| types.iter().all(|found| found != event_type))
+    }
+
+    /// Whether it may still import scripts.
+    pub(crate) fn may_import(&self) -> bool {
+        matches!(
+            self.state,
+            ServiceWorkerState::Parsed | ServiceWorkerState::Installing
+        )
+    }
+
+    pub(crate) fn event_count(&self) -> usize {
+        self.queue.len() + self.in_flight.len()
+    }
+
+    /// Memory is given back once the store has the scripts and nothing runs them.
+    pub(crate) fn forget_stored_scripts(&mut self) {
+        if self.is_stored && self.run == RunState::Stopped {
+            self.scripts = None;
+        }
+    }
+}
+
+/// An event that is not dispatched yet.
+#[derive(Debug)]
+pub(crate) struct QueuedEvent {
+    pub(crate) event: WorkerEvent,
+    pub(crate) purpose: EventPurpose,
+    /// How long it may take, from its dispatch.
+    pub(crate) limit: Duration,
+}
+
+/// Who wants to know how an event ended.
+#[derive(Clone, Debug)]
+pub(crate) enum EventPurpose {
+    Install(JobKey),
+    Activate,
+    /// With the number that the caller gave it.
+    Functional(u64),
+    Message,
+}
+
+/// An event that a worker handles now.
+#[derive(Debug)]
+pub(crate) struct InFlight {
+    pub(crate) worker: WorkerId,
+    pub(crate) purpose: EventPurpose,
+}
+
+/// <https://w3c.github.io/ServiceWorker/#dfn-service-worker-client>
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) description: ClientDescription,
+    /// Counts up with each client: the order of creation.
+    pub(crate) order: u64,
+    /// Its active service worker, and the registration that it uses.
+    ///
+    /// <https://w3c.github.io/ServiceWorker/#dfn-control>
+    pub(crate) controller: Option<(WorkerId, RegistrationId)>,
+    /// Requests for `ready` that are not answered yet. Bounded by `max_requests_per_origin`.
+    pub(crate) ready: Vec<RequestId>,
+}
+
+impl Client {
+    pub(crate) fn is_window(&self) -> bool {
+        self.description.kind == ClientKind::Window
+    }
+
+    pub(crate) fn worker(&self) -> Option<WorkerId> {
+        match self.description.kind {
+            ClientKind::ServiceWorker(worker) => Some(worker),
+            ClientKind::Window => None,
+        }
+    }
+
+    /// Whether it is a window that a person can bring to the front.
+    pub(crate) fn is_own_window(&self) -> bool {
+        self.is_window()
+            && matches!(
+                self.description.frame_type,
+                FrameType::TopLevel | FrameType::Auxiliary
+            )
+    }
+
+    pub(crate) fn info(&self, focused: bool) -> ClientInfo {
+        ClientInfo {
+            id: self.description.id,
+            url: self.description.creation_url.clone(),
+            frame_type: self.description.frame_type,
+            focused,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+use base::StorageKey;
+use base::ids::{ClientId, CommitId, WorkerId};
+use storage::Batch;
+use sw_traits::{
+    EventDispatch, EventOutcome, RegistrationInfo, ScriptRequest, ScriptResourceMap, SwClientEvent,
+    SwNotification, WorkerLaunch, WorkerType,
+};
+use url::Url;
+
+/// What the caller of the state machine is to do now, in this order.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// Tell a client something.
+    ToClient {
+        /// The client; when it is gone by now, nobody is interested.
+        client: ClientId,
+        /// What it is told.
+        event: SwClientEvent,
+    },
+    /// Tell the other components something. It has to reach them before what a later output leads
+    /// to: a page that is told of an active worker may use it at once.
+    Notify(SwNotification),
+    /// Start a worker, and report what the host says of it.
+    StartWorker(Box<WorkerStart>),
+    /// Hand an event to a started worker.
+    DispatchEvent {
+        /// The worker.
+        worker: WorkerId,
+        /// The event.
+        dispatch: EventDispatch,
+    },
+    /// Stop a worker.
+    TerminateWorker(WorkerId),
+    /// Load a script, and report the result with this number.
+    LoadScript {
+        /// The number.
+        load: u64,
+        /// What to load.
+        request: ScriptRequest,
+    },
+    /// Read the stored scripts of a worker, and report them.
+    ReadScripts {
+        /// The worker.
+        worker: WorkerId,
+        /// Where they are.
+        place: ScriptsPlace,
+    },
+    /// Store changes, and report whether they are durable.
+    Commit {
+        /// The number under which the result is reported.
+        commit: CommitId,
+        /// The changes.
+        batch: Batch,
+    },
+    /// A functional event ended.
+    EventDone {
+        /// The number that the caller gave it.
+        token: u64,
+        /// How it ended.
+        outcome: EventOutcome,
+    },
+    /// An origin was cleared, or could not be.
+    StorageCleared {
+        /// The number that the caller gave the request.
+        token: u64,
+        /// Whether it is durable.
+        result: Result<(), String>,
+    },
+    /// The machine has ended; nothing comes after this.
+    Exited,
+}
+
+/// A worker to be started: a [`WorkerLaunch`] but for the client id, which has to be one that nobody
+/// can guess.
+#[derive(Clone, Debug, PartialEq)]
+pub struct WorkerStart {
+    /// The worker.
+    pub worker: WorkerId,
+    /// Whose data it may use.
+    pub storage_key: StorageKey,
+    /// Its registration.
+    pub registration: RegistrationInfo,
+    /// The URL of its main script.
+    pub script_url: Url,
+    /// Classic or module.
+    pub worker_type: WorkerType,
+    /// Its scripts.
+    pub scripts: ScriptResourceMap,
+    /// Whether it may import others.
+    pub may_import: bool,
+}
+
+impl WorkerStart {
+    /// The launch, with the id under which the worker will be a client.
+    pub fn launch(self, client: ClientId) -> WorkerLaunch {
+        WorkerLaunch {
+            worker: self.worker,
+            client,
+            storage_key: self.storage_key,
+            registration: self.registration,
+            script_url: self.script_url,
+            worker_type: self.worker_type,
+            scripts: self.scripts,
+            may_import: self.may_import,
+        }
+    }
+}
+
+/// Where the scripts of a worker are stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ScriptsPlace {
+    /// Whose registration.
+    pub storage_key: StorageKey,
+    /// Its scope.
+    pub scope: Url,
+    /// Which version of its scripts.
+    pub version: u64,
+}

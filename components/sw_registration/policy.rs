@@ -1,0 +1,52 @@
+use std::time::Duration;
+
+/// The choices that the spec leaves to the user agent.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct SwPolicy {
+    /// How long a worker's script may run before it comes to its end.
+    pub start_limit: Duration,
+    /// How long an `install` event may take, from its dispatch.
+    pub install_limit: Duration,
+    /// How long an `activate` event may take, from its dispatch.
+    pub activate_limit: Duration,
+    /// How long a `message` event may take, from its dispatch.
+    pub message_limit: Duration,
+    /// How long a worker without events stays running.
+    pub idle_limit: Duration,
+    /// How long after a page of a registration was opened its script is checked for an update; none:
+    /// only when a page asks or a functional event finds it stale.
+    pub update_after_navigation: Option<Duration>,
+    /// How old the last update check may be before caches are bypassed and a functional event leads
+    /// to a check.
+    pub stale_after: Duration,
+    /// How many registrations an origin may have.
+    pub max_registrations_per_origin: usize,
+    /// How many unfinished jobs and unanswered `ready` requests an origin may have.
+    pub max_requests_per_origin: usize,
+    /// How many events may wait for, or be handled by, one worker.
+    pub max_events_per_worker: usize,
+    /// How many scripts a worker may hold, and how many bytes they may have together.
+    pub max_scripts_per_worker: (usize, u64),
+}
+
+impl Default for SwPolicy {
+    /// Start 60 s; install, activate and message 3 min each; idle 30 s; a page leads to an update
+    /// check after 1 s; stale after 24 h; 10,000 registrations and 1,000 unfinished requests per
+    /// origin; 1,000 events, 1,000 scripts and 64 MiB of them per worker.
+    fn default() -> Self {
+        let event_limit = Duration::from_secs(180);
+        Self {
+            start_limit: Duration::from_secs(60),
+            install_limit: event_limit,
+            activate_limit: event_limit,
+            message_limit: event_limit,
+            idle_limit: Duration::from_secs(30),
+            update_after_navigation: Some(Duration::from_secs(1)),
+            stale_after: Duration::from_secs(86_400),
+            max_registrations_per_origin: 10_000,
+            max_requests_per_origin: 1_000,
+            max_events_per_worker: 1_000,
+            max_scripts_per_worker: (1_000, 64 << 20),
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! What a page, another component or an operator sees of the registrations.
+
+#![allow(unreachable_pub, reason = "nothing reaches a test")]
+#![allow(clippy::unwrap_used, reason = "a test fails where it fails")]
+
+mod chaos;
+mod clients;
+mod lifecycle;
+mod registering;
+mod support;
+mod table;
+mod thread;
+mod workers;

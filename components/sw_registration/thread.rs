@@ -1,0 +1,328 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use base::channel::{Callback, Disconnected, Received, Receiver, Sender};
+use base::ids::{ClientId, IdSource, WorkerId};
+use base::time::Clock;
+use storage::{ReadError, Store};
+use sw_traits::{
+    EventOutcome, ScriptLoader, ScriptRequest, SwClientEvent, SwNotification, SwRegistrationHandle,
+    SwRegistrationMessage, WorkerHost,
+};
+
+use crate::machine::SwRegistrations;
+use crate::output::{Output, ScriptsPlace};
+use crate::policy::SwPolicy;
+use crate::read;
+
+/// How long the component waits, when it ends, for the threads of its workers.
+const WORKER_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What the component needs from the one who starts it.
+pub struct SwRegistrationConfig {
+    /// The choices that the spec leaves open.
+    pub policy: SwPolicy,
+    /// Where registrations and scripts are kept.
+    pub store: Store,
+    /// Runs the workers.
+    pub host: Box<dyn WorkerHost>,
+    /// Loads their scripts.
+    pub loader: Box<dyn ScriptLoader>,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Told of active workers, of registrations that are gone, and of windows. Always before the
+    /// page that can act on it.
+    pub notify: Callback<SwNotification>,
+}
+
+/// Why the component could not be started.
+#[derive(Debug)]
+pub enum StartError {
+    /// What is stored cannot be read.
+    Store(ReadError),
+    /// The system has no thread for it.
+    Thread(io::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => {
+                write!(
+                    formatter,
+                    "the service worker registrations cannot be read: {error}"
+                )
+            }
+            Self::Thread(error) => {
+                write!(
+                    formatter,
+                    "no thread for the service worker registrations: {error}"
+                )
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// The component on its thread. Dropping it shuts it down and waits until it has ended.
+#[derive(Debug)]
+pub struct SwRegistrationThread {
+    handle: SwRegistrationHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SwRegistrationThread {
+    /// Read what is stored, and start the component on a thread of its own.
+    ///
+    /// The channel comes from the caller, because the worker host and the other components need a
+    /// handle of it before the component runs. It is unbounded: what clients send is bounded by
+    /// the loop that answers within microseconds, what hosts and loaders send by what they were
+    /// told to do.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read, or there is no thread.
+    pub fn start(
+        config: SwRegistrationConfig,
+        (sender, receiver): (
+            Sender<SwRegistrationMessage>,
+            Receiver<SwRegistrationMessage>,
+        ),
+    ) -> Result<Self, StartError> {
+        let stored = read::recover(&config.store).map_err(StartError::Store)?;
+        let handle = SwRegistrationHandle::new(sender.clone());
+        let SwRegistrationConfig {
+            policy,
+            store,
+            host,
+            loader,
+            clock,
+            notify,
+        } = config;
+        let machine = SwRegistrations::new(policy, clock.now(), stored);
+        let component = Component {
+            machine,
+            store,
+            host,
+            loader,
+            clock,
+            notify,
+            sender,
+            clients: BTreeMap::new(),
+            dispatches: BTreeMap::new(),
+            clearings: BTreeMap::new(),
+            tokens: IdSource::default(),
+            to_read: VecDeque::new(),
+            exits: Vec::new(),
+        };
+        let thread = thread::Builder::new()
+            .name("service workers".to_owned())
+            .spawn(move || component.run(&receiver))
+            .map_err(StartError::Thread)?;
+        Ok(Self {
+            handle,
+            thread: Some(thread),
+        })
+    }
+
+    /// A handle on the component.
+    pub fn handle(&self) -> SwRegistrationHandle {
+        self.handle.clone()
+    }
+}
+
+impl Drop for SwRegistrationThread {
+    fn drop(&mut self) {
+        // When it has ended already there is nothing to tell it.
+        let _ = self.handle.exit(Callback::ignore());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the thread of the service worker registrations panicked");
+        }
+    }
+}
+
+struct Component {
+    machine: SwRegistrations,
+    store: Store,
+    host: Box<dyn WorkerHost>,
+    loader: Box<dyn ScriptLoader>,
+    clock: Arc<dyn Clock>,
+    notify: Callback<SwNotification>,
+    sender: Sender<SwRegistrationMessage>,
+    /// Bounded by the clients there are.
+    clients: BTreeMap<ClientId, Callback<SwClientEvent>>,
+    /// Bounded by what the other components have in flight.
+    dispatches: BTreeMap<u64, Callback<EventOutcome>>,
+    clearings: BTreeMap<u64, Callback<Result<(), String>>>,
+    tokens: IdSource,
+    /// Reads that the outputs at hand asked for.
+    to_read: VecDeque<(WorkerId, ScriptsPlace)>,
+    exits: Vec<Callback<()>>,
+}
+
+impl Component {
+    fn run(mut self, receiver: &Receiver<SwRegistrationMessage>) {
+        let mut ended = self.drain();
+        while !ended {
+            let timeout = self.machine.poll_deadline().after(self.clock.now());
+            match receiver.recv_timeout(timeout) {
+                Received::Message(message) => self.handle_message(message),
+                Received::TimedOut => self.machine.handle_timeout(self.clock.now()),
+                Received::Disconnected => break,
+            }
+            ended = self.drain();
+        }
+        self.host.shut_down(WORKER_PATIENCE);
+        // What came too late still gets its answer.
+        while let Some(message) = receiver.try_recv() {
+            self.refuse(message);
+        }
+        for done in &self.exits {
+            done.call(());
+        }
+    }
+
+    fn refuse(&mut self, message: SwRegistrationMessage) {
+        let reason = Disconnected.to_string();
+        match message {
+            SwRegistrationMessage::DispatchEvent { done, .. } => {
+                done.call(EventOutcome::Crashed { reason });
+            }
+            SwRegistrationMessage::ClearStorage { done, .. } => done.call(Err(reason)),
+            SwRegistrationMessage::Snapshot { done } => done.call(self.machine.snapshot()),
+            SwRegistrationMessage::Exit { done } => self.exits.push(done),
+            _ => {}
+        }
+    }
+
+    fn handle_message(&mut self, message: SwRegistrationMessage) {
+        let now = self.clock.now();
+        match message {
+            SwRegistrationMessage::AttachClient { client, events } => {
+                self.clients.entry(client.id).or_insert(events);
+                self.machine.handle_attach_client(now, client);
+            }
+            SwRegistrationMessage::DetachClient { client } => {
+                self.clients.remove(&client);
+                self.machine.handle_detach_client(now, client);
+            }
+            SwRegistrationMessage::Request {
+                client,
+                request,
+                body,
+            } => {
+                self.machine.handle_request(now, client, request, body);
+            }
+            SwRegistrationMessage::DispatchEvent {
+                storage_key,
+                scope,
+                event,
+                time_limit,
+                done,
+            } => {
+                let token = self.tokens.next();
+                self.dispatches.insert(token, done);
+                self.machine.handle_dispatch_event(
+                    now,
+                    &storage_key,
+                    &scope,
+                    event,
+                    time_limit,
+                    token,
+                );
+            }
+            SwRegistrationMessage::Host(event) => self.machine.handle_host_event(now, event),
+            SwRegistrationMessage::ScriptLoaded { load, result } => {
+                self.machine.handle_script_loaded(now, load, result);
+            }
+            SwRegistrationMessage::Committed { commit, result } => {
+                self.machine.handle_committed(now, commit, result);
+            }
+            SwRegistrationMessage::ClearStorage { storage_key, done } => {
+                let token = self.tokens.next();
+                self.clearings.insert(token, done);
+                self.machine.handle_clear_storage(now, storage_key, token);
+            }
+            SwRegistrationMessage::Snapshot { done } => done.call(self.machine.snapshot()),
+            SwRegistrationMessage::Exit { done } => {
+                self.exits.push(done);
+                self.machine.handle_exit(now);
+            }
+        }
+    }
+
+    /// Do what the machine wants, and tell whether it has ended.
+    fn drain(&mut self) -> bool {
+        loop {
+            while let Some(output) = self.machine.poll_output() {
+                if output == Output::Exited {
+                    return true;
+                }
+                self.handle_output(output);
+            }
+            let Some((worker, place)) = self.to_read.pop_front() else {
+                return false;
+            };
+            let result = read::scripts(&self.store, &place);
+            self.machine
+                .handle_scripts_read(self.clock.now(), worker, result);
+        }
+    }
+
+    fn handle_output(&mut self, output: Output) {
+        match output {
+            Output::ToClient { client, event } => {
+                if let Some(events) = self.clients.get(&client) {
+                    events.call(event);
+                }
+            }
+            Output::Notify(notification) => self.notify.call(notification),
+            Output::StartWorker(start) => {
+                let events = Callback::to_sender(&self.sender, SwRegistrationMessage::Host);
+                self.host.start(start.launch(ClientId::random()), events);
+            }
+            Output::DispatchEvent { worker, dispatch } => self.host.dispatch(worker, dispatch),
+            Output::TerminateWorker(worker) => self.host.terminate(worker),
+            Output::LoadScript { load, request } => self.load_script(load, request),
+            Output::ReadScripts { worker, place } => self.to_read.push_back((worker, place)),
+            Output::Commit { commit, batch } => {
+                let sender = self.sender.clone();
+                self.store.submit(
+                    batch,
+                    Callback::new(move |result: Result<(), storage::CommitError>| {
+                        let result = result.map_err(|error| error.to_string());
+                        // The component is only gone when nobody waits for this any more.
+                        let _ = sender.send(SwRegistrationMessage::Committed { commit, result });
+                    }),
+                );
+            }
+            Output::EventDone { token, outcome } => {
+                if let Some(done) = self.dispatches.remove(&token) {
+                    done.call(outcome);
+                }
+            }
+            Output::StorageCleared { token, result } => {
+                if let Some(done) = self.clearings.remove(&token) {
+                    done.call(result);
+                }
+            }
+            Output::Exited => {}
+        }
+    }
+
+    fn load_script(&mut self, load: u64, request: ScriptRequest) {
+        let sender = self.sender.clone();
+        let done = Callback::new(move |result| {
+            // See above.
+            let _ = sender.send(SwRegistrationMessage::ScriptLoaded { load, result });
+        });
+        self.loader.load(request, done);
+    }
+}

@@ -1,0 +1,589 @@
+//! The Update algorithm: load, check, compare, evaluate.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use base::exception::{DomException, ErrorClass};
+use base::ids::{RegistrationId, WorkerId};
+use sw_traits::{
+    LoadedScript, ScriptRequest, ScriptResource, ScriptResourceMap, ServiceWorkerState,
+    UpdateViaCache, WorkerType,
+};
+use url::Url;
+
+use crate::jobs::{Job, JobKey, JobType, Stage};
+use crate::machine::{CommitPurpose, SwRegistrations};
+use crate::model::{PendingActivation, Registration, RunState, Worker};
+use crate::output::{Output, ScriptsPlace};
+
+impl SwRegistrations {
+    /// <https://w3c.github.io/ServiceWorker/#update-algorithm>
+    pub(crate) fn update(&mut self, key: &JobKey) {
+        let Some(job) = self.first_job(key) else {
+            return;
+        };
+        let kind = job.kind;
+        let script_url = job.script_url.clone();
+        // Step 1
+        let Some(registration) = self.registration_at(&key.0, &key.1) else {
+            // Step 2
+            let message = format!("there is no service worker registration for {}", key.1);
+            self.fail_job(key, DomException::type_error(message));
+            return;
+        };
+        // Step 3
+        let newest = registration
+            .newest_worker()
+            .and_then(|id| self.workers.get(&id));
+        // Step 4
+        if let Some(newest) = newest
+            && kind == JobType::Update
+            && Some(&newest.script_url) != script_url.as_ref()
+        {
+            let message = format!(
+                "the script of {} has become {} while the update waited",
+                key.1, newest.script_url
+            );
+            self.fail_job(key, DomException::type_error(message));
+            return;
+        }
+        let workers = newest.map(|newest| newest.id).into_iter().collect();
+        // Steps 5 to 7 need the stored scripts to compare with.
+        self.read_scripts_for_job(key, workers);
+    }
+
+    /// Go on with the first job once the scripts of these workers are in memory.
+    pub(crate) fn read_scripts_for_job(&mut self, key: &JobKey, workers: BTreeSet<WorkerId>) {
+        let missing: BTreeSet<WorkerId> = workers
+            .into_iter()
+            .filter(|id| {
+                self.workers
+                    .get(id)
+                    .is_some_and(|worker| worker.scripts.is_none())
+            })
+            .collect();
+        if missing.is_empty() {
+            self.scripts_are_read(key);
+            return;
+        }
+        for &worker in &missing {
+            self.read_scripts(worker);
+        }
+        if let Some(job) = self.first_job(key) {
+            job.stage = Stage::Reading(missing);
+        }
+    }
+
+    fn scripts_are_read(&mut self, key: &JobKey) {
+        match self.first_job(key).map(|job| job.kind) {
+            Some(JobType::Register | JobType::Update) => self.load_main_script(key),
+            Some(JobType::Unregister) => self.store_unregistration(key),
+            None => {}
+        }
+    }
+
+    /// Have the scripts of a worker read, unless they are on their way.
+    pub(crate) fn read_scripts(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id).filter(|worker| !worker.reading) else {
+            return;
+        };
+        let Some(registration) = self.registrations.get(&worker.registration) else {
+            return;
+        };
+        worker.reading = true;
+        let place = scripts_place(registration, worker);
+        self.outputs
+            .push_back(Output::ReadScripts { worker: id, place });
+    }
+
+    pub(crate) fn scripts_read(&mut self, id: WorkerId, result: Result<ScriptResourceMap, String>) {
+        let Some(worker) = self.workers.get_mut(&id).filter(|worker| worker.reading) else {
+            return;
+        };
+        worker.reading = false;
+        let run = worker.run;
+        let registration = worker.registration;
+        let expected = worker.script_count;
+        let script_url = worker.script_url.clone();
+        let complete = result.and_then(|scripts| {
+            let found = scripts.len();
+            let is_complete = found == expected && scripts.contains_key(&script_url);
+            is_complete
+                .then_some(scripts)
+                .ok_or_else(|| format!("{found} of {expected} are there"))
+        });
+        match complete {
+            Ok(scripts) => {
+                worker.scripts = Some(scripts);
+                if run == RunState::Reading {
+                    self.start_worker(id);
+                }
+            }
+            Err(error) => {
+                log::error!("the stored scripts of {script_url} cannot be read: {error}");
+                if run == RunState::Reading {
+                    self.start_failed(id, &format!("its stored scripts cannot be read: {error}"));
+                }
+                // The server may have them.
+                self.soft_update(registration);
+            }
+        }
+        self.go_on_after_reading(id);
+    }
+
+    /// Scripts that cannot be read differ from whatever the server has, so that an update heals
+    /// them.
+    fn go_on_after_reading(&mut self, id: WorkerId) {
+        let Some(key) = self
+            .workers
+            .get(&id)
+            .and_then(|worker| self.registrations.get(&worker.registration))
+            .map(Registration::key)
+        else {
+            return;
+        };
+        if let Some(Job {
+            stage: Stage::Reading(missing),
+            ..
+        }) = self.first_job(&key)
+            && missing.remove(&id)
+            && missing.is_empty()
+        {
+            self.scripts_are_read(&key);
+        }
+    }
+
+    /// Step 7, the request of the fetch hook.
+    fn load_main_script(&mut self, key: &JobKey) {
+        let load = self.next_id();
+        let Some(registration) = self.registration_at(&key.0, &key.1) else {
+            return;
+        };
+        let is_update = registration.newest_worker().is_some();
+        let bypass_cache = registration.update_via_cache != UpdateViaCache::All
+            || (is_update && self.is_stale(registration));
+        let Some(job) = self.first_job(key) else {
+            return;
+        };
+        let Some(url) = job.script_url.clone() else {
+            return;
+        };
+        let request = ScriptRequest {
+            storage_key: key.0.clone(),
+            url,
+            worker_type: job.worker_type,
+            referrer: job.referrer.clone(),
+            is_top_level: true,
+            bypass_cache,
+        };
+        job.stage = Stage::LoadingMain { load };
+        self.loads.insert(load, key.clone());
+        self.outputs.push_back(Output::LoadScript { load, request });
+    }
+
+    pub(crate) fn script_loaded(&mut self, load: u64, result: Result<LoadedScript, DomException>) {
+        let Some(key) = self.loads.remove(&load) else {
+            return;
+        };
+        match self.first_job(&key).map(|job| &job.stage) {
+            Some(Stage::LoadingMain { load: expected }) if *expected == load => {
+                match result.and_then(|loaded| self.check_main_script(&key, loaded)) {
+                    Ok(script) => self.compare_main_script(&key, script),
+                    Err(exception) => self.update_failed(&key, exception),
+                }
+            }
+            Some(Stage::LoadingImports { .. }) => self.import_loaded(&key, load, result),
+            _ => {}
+        }
+    }
+
+    /// Step 7, the checks of the fetch hook.
+    fn check_main_script(
+        &mut self,
+        key: &JobKey,
+        loaded: LoadedScript,
+    ) -> Result<ScriptResource, DomException> {
+        let script = loaded.resource;
+        if !(200..300).contains(&loaded.status) {
+            return Err(DomException::type_error(format!(
+                "the script {} was not loaded: the server answered with status {}",
+                script.url, loaded.status
+            )));
+        }
+        if !is_javascript_mime_type(&script.content_type) {
+            return Err(ErrorClass::Security.exception(format!(
+                "the script {} has the MIME type \"{}\", which is not one of JavaScript",
+                script.url, script.content_type
+            )));
+        }
+        let max_scope = max_scope(&script.url, loaded.service_worker_allowed.as_deref())?;
+        if !max_scope
+            .as_deref()
+            .is_some_and(|max_scope| key.1.path().starts_with(max_scope))
+        {
+            return Err(ErrorClass::Security.exception(format!(
+                "the scope {} is not under {}, the widest that the script {} may have; move the \
+                 script, or let the server send a Service-Worker-Allowed header",
+                key.1,
+                max_scope.as_deref().unwrap_or("its origin"),
+                script.url
+            )));
+        }
+        if !loaded.from_cache {
+            self.set_last_update_check(key);
+        }
+        Ok(script)
+    }
+
+    fn set_last_update_check(&mut self, key: &JobKey) {
+        let now = self.now.wall;
+        if let Some(id) = self.scopes.registration(&key.0, &key.1)
+            && let Some(registration) = self.registrations.get_mut(&id)
+        {
+            registration.last_update_check = Some(now);
+        }
+    }
+
+    /// Step 7, the comparison of the fetch hook.
+    fn compare_main_script(&mut self, key: &JobKey, script: ScriptResource) {
+        let Some(worker_type) = self.first_job(key).map(|job| job.worker_type) else {
+            return;
+        };
+        let Some(registration) = self.registration_at(&key.0, &key.1) else {
+            return;
+        };
+        let newest = registration
+            .newest_worker()
+            .and_then(|id| self.workers.get(&id));
+        let stored = newest
+            .filter(|newest| newest.script_url == script.url && newest.worker_type == worker_type)
+            .and_then(|newest| newest.scripts.as_ref());
+        let unchanged = stored
+            .and_then(|scripts| scripts.get(&script.url))
+            .is_some_and(|stored| stored.body == script.body);
+        let imports: Vec<Url> = match stored {
+            Some(stored) if unchanged => stored
+                .keys()
+                .filter(|url| **url != script.url)
+                .cloned()
+                .collect(),
+            _ => Vec::new(),
+        };
+        let updated = ScriptResourceMap::from([(script.url.clone(), script)]);
+        if imports.is_empty() {
+            self.update_checked(key, updated, !unchanged);
+        } else {
+            self.load_imports(key, imports, updated);
+        }
+    }
+
+    /// Step 7, the requests for imported scripts; as many as the worker has, which the policy
+    /// bounds.
+    fn load_imports(&mut self, key: &JobKey, imports: Vec<Url>, updated: ScriptResourceMap) {
+        let Some(registration) = self.registration_at(&key.0, &key.1) else {
+            return;
+        };
+        let bypass_cache =
+            registration.update_via_cache == UpdateViaCache::None || self.is_stale(registration);
+        let Some(job) = self.first_job(key) else {
+            return;
+        };
+        let worker_type = job.worker_type;
+        let referrer = job.referrer.clone();
+        let mut outstanding = BTreeMap::new();
+        for url in imports {
+            let load = self.next_id();
+            outstanding.insert(load, url.clone());
+            self.loads.insert(load, key.clone());
+            let request = ScriptRequest {
+                storage_key: key.0.clone(),
+                url,
+                worker_type,
+                referrer: referrer.clone(),
+                is_top_level: false,
+                bypass_cache,
+            };
+            self.outputs.push_back(Output::LoadScript { load, request });
+        }
+        if let Some(job) = self.first_job(key) {
+            job.stage = Stage::LoadingImports {
+                outstanding,
+                updated,
+                changed: false,
+            };
+        }
+    }
+
+    fn import_loaded(
+        &mut self,
+        key: &JobKey,
+        load: u64,
+        result: Result<LoadedScript, DomException>,
+    ) {
+        let newest = self
+            .registration_at(&key.0, &key.1)
+            .and_then(Registration::newest_worker);
+        let Some(Job {
+            stage:
+                Stage::LoadingImports {
+                    outstanding,
+                    updated,
+                    changed,
+                },
+            ..
+        }) = self.jobs.get_mut(key).and_then(VecDeque::front_mut)
+        else {
+            return;
+        };
+        let Some(url) = outstanding.remove(&load) else {
+            return;
+        };
+        let stored = newest
+            .and_then(|id| self.workers.get(&id))
+            .and_then(|worker| worker.scripts.as_ref()?.get(&url));
+        let is_good = |loaded: &LoadedScript| {
+            (200..300).contains(&loaded.status)
+                && is_javascript_mime_type(&loaded.resource.content_type)
+        };
+        let mut asked_server = false;
+        match result {
+            Ok(loaded) if is_good(&loaded) => {
+                asked_server = !loaded.from_cache;
+                *changed |= stored.is_none_or(|stored| stored.body != loaded.resource.body);
+                updated.insert(url, loaded.resource);
+            }
+            // A bad response does not count as a change; the stored script stays in use.
+            _ => {
+                if let Some(stored) = stored {
+                    updated.insert(url, stored.clone());
+                }
+            }
+        }
+        let finished = outstanding
+            .is_empty()
+            .then(|| (std::mem::take(updated), *changed));
+        if asked_server {
+            self.set_last_update_check(key);
+        }
+        if let Some((updated, changed)) = finished {
+            self.update_checked(key, updated, changed);
+        }
+    }
+
+    /// Steps 9 to 15. (Step 8 is the host's: a module with a top-level await does not start.)
+    fn update_checked(&mut self, key: &JobKey, scripts: ScriptResourceMap, changed: bool) {
+        let Some(id) = self.scopes.registration(&key.0, &key.1) else {
+            return;
+        };
+        let Some(job) = self.first_job(key) else {
+            return;
+        };
+        if !changed {
+            // Step 9
+            let update_via_cache = job.update_via_cache;
+            if let Some(registration) = self.registrations.get_mut(&id) {
+                registration.update_via_cache = update_via_cache;
+            }
+            self.refresh_record(id);
+            self.resolve_with_registration(key);
+            self.finish_job(key);
+            return;
+        }
+        // Steps 10 to 13
+        let Some(script_url) = job.script_url.clone() else {
+            return;
+        };
+        let worker_type = job.worker_type;
+        let worker = self.new_worker(id, key, script_url, worker_type, scripts);
+        if let Some(job) = self.first_job(key) {
+            job.stage = Stage::Installing(worker);
+        }
+        // Step 14; step 15 follows when the host has answered.
+        self.run_worker(worker);
+    }
+
+    fn new_worker(
+        &mut self,
+        registration: RegistrationId,
+        job: &JobKey,
+        script_url: Url,
+        worker_type: WorkerType,
+        scripts: ScriptResourceMap,
+    ) -> WorkerId {
+        let id = WorkerId(self.next_id());
+        let version = self
+            .registrations
+            .get_mut(&registration)
+            .map_or(0, |registration| {
+                registration.next_version += 1;
+                registration.next_version - 1
+            });
+        let worker = Worker {
+            id,
+            registration,
+            version,
+            script_url,
+            worker_type,
+            state: ServiceWorkerState::Parsed,
+            script_count: scripts.len(),
+            script_bytes: scripts
+                .values()
+                .map(|script| script.body.len() as u64)
+                .sum(),
+            scripts: Some(scripts),
+            is_stored: false,
+            event_types: None,
+            skip_waiting: false,
+            run: RunState::Stopped,
+            reading: false,
+            evaluating_for: Some(job.clone()),
+            queue: VecDeque::new(),
+            in_flight: BTreeSet::new(),
+            activation: PendingActivation::default(),
+        };
+        self.workers.insert(id, worker);
+        id
+    }
+
+    /// Reject the job, and forget the registration if it never had a worker.
+    pub(crate) fn update_failed(&mut self, key: &JobKey, exception: DomException) {
+        self.settle_job(key, Err(exception));
+        self.forget_registration_without_worker(key);
+        self.finish_job(key);
+    }
+
+    /// Such a registration was never stored, and nobody was told of it.
+    pub(crate) fn forget_registration_without_worker(&mut self, key: &JobKey) {
+        if let Some(registration) = self.registration_at(&key.0, &key.1)
+            && registration.newest_worker().is_none()
+        {
+            let id = registration.id;
+            self.scopes.remove(&key.0, &key.1);
+            self.registrations.remove(&id);
+        }
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#dfn-stale-service-worker-registration>
+    pub(crate) fn is_stale(&self, registration: &Registration) -> bool {
+        registration
+            .last_update_check
+            .is_some_and(|last| self.now.wall.saturating_since(last) > self.policy.stale_after)
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#soft-update-algorithm>
+    pub(crate) fn soft_update(&mut self, id: RegistrationId) {
+        let Some(registration) = self.registrations.get(&id) else {
+            return;
+        };
+        if registration.unregistered || self.exiting {
+            return;
+        }
+        // Step 1
+        let Some(newest) = registration
+            .newest_worker()
+            .and_then(|id| self.workers.get(&id))
+        else {
+            return;
+        };
+        let key = registration.key();
+        // A job that is under way checks for an update itself, or makes one pointless.
+        if self.jobs.contains_key(&key) {
+            return;
+        }
+        // Steps 2 to 4
+        let job = Job {
+            kind: JobType::Update,
+            script_url: Some(newest.script_url.clone()),
+            worker_type: newest.worker_type,
+            update_via_cache: registration.update_via_cache,
+            referrer: None,
+            promises: Vec::new(),
+            settled: false,
+            stage: Stage::Queued,
+        };
+        // Step 5: without a promise nothing can be refused.
+        let _ = self.schedule_job(key, job);
+    }
+
+    pub(crate) fn soft_update_if_stale(&mut self, id: RegistrationId) {
+        if self
+            .registrations
+            .get(&id)
+            .is_some_and(|registration| self.is_stale(registration))
+        {
+            self.soft_update(id);
+        }
+    }
+
+    /// Store the current state of a stored registration; nothing waits for it.
+    fn refresh_record(&mut self, id: RegistrationId) {
+        let Some(registration) = self.registrations.get(&id) else {
+            return;
+        };
+        if registration.unregistered
+            || registration.being_removed
+            || registration.stored_versions.is_empty()
+        {
+            return;
+        }
+        let (batch, dropped) = self.record_batch(id, None);
+        self.commit(
+            batch,
+            CommitPurpose::Refresh {
+                registration: id,
+                dropped,
+            },
+        );
+    }
+}
+
+pub(crate) fn scripts_place(registration: &Registration, worker: &Worker) -> ScriptsPlace {
+    ScriptsPlace {
+        storage_key: registration.storage_key.clone(),
+        scope: registration.scope.clone(),
+        version: worker.version,
+    }
+}
+
+/// The path under which the scope of a script must be; none when the server names another origin.
+fn max_scope(
+    script_url: &Url,
+    service_worker_allowed: Option<&str>,
+) -> Result<Option<String>, DomException> {
+    let allowed = service_worker_allowed.unwrap_or("./");
+    let max_scope = script_url.join(allowed).map_err(|error| {
+        DomException::type_error(format!(
+            "the Service-Worker-Allowed header of {script_url}, \"{allowed}\", is not a URL: {error}"
+        ))
+    })?;
+    let same_origin = max_scope.origin() == script_url.origin();
+    Ok(same_origin.then(|| max_scope.path().to_owned()))
+}
+
+/// <https://mimesniff.spec.whatwg.org/#javascript-mime-type>, parameters left aside.
+fn is_javascript_mime_type(content_type: &str) -> bool {
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    matches!(
+        essence.as_str(),
+        "application/ecmascript"
+            | "application/javascript"
+            | "application/x-ecmascript"
+            | "application/x-javascript"
+            | "text/ecmascript"
+            | "text/javascript"
+            | "text/javascript1.0"
+            | "text/javascript1.1"
+            | "text/javascript1.2"
+            | "text/javascript1.3"
+            | "text/javascript1.4"
+            | "text/javascript1.5"
+            | "text/jscript"
+            | "text/livescript"
+            | "text/x-ecmascript"
+            | "text/x-javascript"
+    )
+}

@@ -1,0 +1,407 @@
+//! Starting and stopping workers, handing them events, and the limits of both.
+
+use base::ids::{EventId, RegistrationId, WorkerId};
+use sw_traits::{EventDispatch, EventOutcome, ScriptResource, ServiceWorkerState, WorkerHostEvent};
+
+use crate::machine::{SwRegistrations, Task};
+use crate::model::{EventPurpose, InFlight, QueuedEvent, RunState};
+use crate::output::{Output, WorkerStart};
+use crate::timers::Timer;
+
+impl SwRegistrations {
+    /// <https://w3c.github.io/ServiceWorker/#run-service-worker-algorithm>
+    pub(crate) fn run_worker(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        // Steps 1 and 2. One that is being stopped is started again when it has stopped.
+        if worker.run != RunState::Stopped || worker.state == ServiceWorkerState::Redundant {
+            return;
+        }
+        if worker.scripts.is_some() {
+            self.start_worker(id);
+        } else {
+            worker.run = RunState::Reading;
+            self.read_scripts(id);
+        }
+    }
+
+    /// Tell the host to start a worker whose scripts are in memory.
+    pub(crate) fn start_worker(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get(&id) else {
+            return;
+        };
+        let Some(registration) = self.registrations.get(&worker.registration) else {
+            return;
+        };
+        let start = WorkerStart {
+            worker: id,
+            storage_key: registration.storage_key.clone(),
+            registration: self.registration_info(registration),
+            script_url: worker.script_url.clone(),
+            worker_type: worker.worker_type,
+            scripts: worker.scripts.clone().unwrap_or_default(),
+            may_import: worker.may_import(),
+        };
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.run = RunState::Starting;
+        }
+        self.set_start_limit(id);
+        self.outputs.push_back(Output::StartWorker(Box::new(start)));
+    }
+
+    /// Have an event dispatched as soon as the worker runs.
+    pub(crate) fn queue_event(&mut self, id: WorkerId, event: QueuedEvent) {
+        let limit = self.policy.max_events_per_worker;
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let is_lifecycle = matches!(
+            event.purpose,
+            EventPurpose::Install(_) | EventPurpose::Activate
+        );
+        if worker.event_count() >= limit && !is_lifecycle {
+            let reason = format!("{limit} events wait for the worker already");
+            self.event_ended(id, event.purpose, EventOutcome::NotStarted { reason });
+            return;
+        }
+        let waits_already = !worker.queue.is_empty();
+        worker.queue.push_back(event);
+        match worker.run {
+            RunState::Running => self.dispatch_queued(id),
+            // Events do not wait for ever for a host that cannot stop it.
+            RunState::Stopping if !waits_already => self.set_start_limit(id),
+            _ => self.run_worker(id),
+        }
+    }
+
+    fn set_start_limit(&mut self, id: WorkerId) {
+        let due = self.now.monotonic.saturating_add(self.policy.start_limit);
+        self.timers.set(Timer::Start(id), due);
+    }
+
+    fn dispatch_queued(&mut self, id: WorkerId) {
+        loop {
+            let event_id = EventId(self.next_id());
+            let Some(worker) = self.workers.get_mut(&id) else {
+                return;
+            };
+            let Some(event) = worker.queue.pop_front() else {
+                return;
+            };
+            worker.in_flight.insert(event_id);
+            self.timers.stop(Timer::Idle(id));
+            let due = self.now.monotonic.saturating_add(event.limit);
+            self.timers.set(Timer::Event(event_id), due);
+            self.events.insert(
+                event_id,
+                InFlight {
+                    worker: id,
+                    purpose: event.purpose,
+                },
+            );
+            let dispatch = EventDispatch {
+                event: event_id,
+                kind: event.event,
+            };
+            self.outputs.push_back(Output::DispatchEvent {
+                worker: id,
+                dispatch,
+            });
+        }
+    }
+
+    pub(crate) fn host_event(&mut self, event: WorkerHostEvent) {
+        match event {
+            WorkerHostEvent::Started {
+                worker,
+                event_types,
+            } => self.started(worker, event_types),
+            WorkerHostEvent::StartFailed { worker, reason } => {
+                match self.workers.get(&worker).map(|worker| worker.run) {
+                    Some(RunState::Starting) => self.start_failed(worker, &reason),
+                    // It was given up before the host said so.
+                    Some(RunState::Stopping) => self.stopped(worker, None),
+                    _ => {}
+                }
+            }
+            WorkerHostEvent::ScriptImported { worker, resource } => {
+                self.script_imported(worker, resource);
+            }
+            WorkerHostEvent::EventEnded {
+                worker,
+                event,
+                outcome,
+            } => {
+                let is_own = self
+                    .events
+                    .get(&event)
+                    .is_some_and(|found| found.worker == worker);
+                if is_own {
+                    self.take_event(event, outcome);
+                    self.after_event(worker);
+                }
+            }
+            WorkerHostEvent::Stopped { worker, crash } => self.stopped(worker, crash),
+        }
+    }
+
+    fn started(&mut self, id: WorkerId, event_types: Vec<String>) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        if worker.run != RunState::Starting {
+            return;
+        }
+        worker.run = RunState::Running;
+        // Listeners that are there after the first evaluation count, whatever comes later.
+        worker
+            .event_types
+            .get_or_insert_with(|| event_types.into_iter().collect());
+        let job = worker.evaluating_for.take();
+        self.timers.stop(Timer::Start(id));
+        self.dispatch_queued(id);
+        if let Some(job) = job {
+            self.install(&job, id);
+        }
+        self.after_event(id);
+    }
+
+    /// The worker could not be started: nothing that waits for it will happen.
+    pub(crate) fn start_failed(&mut self, id: WorkerId, reason: &str) {
+        self.timers.stop(Timer::Start(id));
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        if worker.run != RunState::Stopping {
+            worker.run = RunState::Stopped;
+        }
+        let job = worker.evaluating_for.take();
+        let queue = std::mem::take(&mut worker.queue);
+        worker.forget_stored_scripts();
+        for event in queue {
+            let reason = reason.to_owned();
+            self.event_ended(id, event.purpose, EventOutcome::NotStarted { reason });
+        }
+        if let Some(job) = job {
+            self.evaluation_failed(&job, id, reason);
+        }
+        self.after_event(id);
+    }
+
+    fn script_imported(&mut self, id: WorkerId, resource: ScriptResource) {
+        let (max_scripts, max_bytes) = self.policy.max_scripts_per_worker;
+        let Some(worker) = self
+            .workers
+            .get_mut(&id)
+            .filter(|worker| worker.may_import())
+        else {
+            return;
+        };
+        let Some(scripts) = &mut worker.scripts else {
+            return;
+        };
+        let bytes = worker.script_bytes + resource.body.len() as u64;
+        if scripts.contains_key(&resource.url) {
+            return;
+        }
+        if scripts.len() >= max_scripts || bytes > max_bytes {
+            // Without one of its scripts it could not start again.
+            let reason = "it imports more scripts than a worker may have";
+            self.stop_at_fault(id, reason);
+            return;
+        }
+        scripts.insert(resource.url.clone(), resource);
+        worker.script_count = scripts.len();
+        worker.script_bytes = bytes;
+    }
+
+    /// A worker did what it may not: everything that it does fails.
+    fn stop_at_fault(&mut self, id: WorkerId, reason: &str) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        if worker.run == RunState::Starting {
+            worker.run = RunState::Stopping;
+            self.outputs.push_back(Output::TerminateWorker(id));
+            self.start_failed(id, reason);
+        } else {
+            self.terminate_worker(id, reason);
+        }
+    }
+
+    fn stopped(&mut self, id: WorkerId, crash: Option<String>) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let was = worker.run;
+        let registration = worker.registration;
+        let reason = crash.unwrap_or_else(|| "the worker ended".to_owned());
+        match was {
+            RunState::Stopped | RunState::Reading => return,
+            RunState::Starting => {
+                self.start_failed(id, &reason);
+            }
+            RunState::Running => {
+                worker.run = RunState::Stopped;
+                self.timers.stop(Timer::Idle(id));
+                self.crash_events(id, &reason);
+            }
+            RunState::Stopping => worker.run = RunState::Stopped,
+        }
+        if let Some(worker) = self.workers.get_mut(&id) {
+            if worker.queue.is_empty() {
+                worker.forget_stored_scripts();
+            } else {
+                self.run_worker(id);
+            }
+        }
+        self.forget_redundant_worker(id);
+        self.check_registration(registration);
+    }
+
+    /// The events in flight get no outcome from the host any more.
+    fn crash_events(&mut self, id: WorkerId, reason: &str) {
+        let in_flight = self
+            .workers
+            .get(&id)
+            .map(|worker| worker.in_flight.clone())
+            .unwrap_or_default();
+        for event in in_flight {
+            self.take_event(
+                event,
+                EventOutcome::Crashed {
+                    reason: reason.to_owned(),
+                },
+            );
+        }
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#terminate-service-worker-algorithm>
+    pub(crate) fn terminate_worker(&mut self, id: WorkerId, reason: &str) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let registration = worker.registration;
+        match worker.run {
+            RunState::Stopped | RunState::Stopping => {}
+            RunState::Reading => worker.run = RunState::Stopped,
+            RunState::Starting | RunState::Running => {
+                worker.run = RunState::Stopping;
+                self.timers.stop(Timer::Start(id));
+                self.timers.stop(Timer::Idle(id));
+                self.outputs.push_back(Output::TerminateWorker(id));
+            }
+        }
+        // Step 1.3
+        self.crash_events(id, reason);
+        // Step 1.4: functional events go back to the registration, others are dropped.
+        let queue = self
+            .workers
+            .get_mut(&id)
+            .map(|worker| std::mem::take(&mut worker.queue))
+            .unwrap_or_default();
+        for event in queue {
+            let registration = self.registrations.get_mut(&registration);
+            if let (EventPurpose::Functional(_), Some(registration)) =
+                (&event.purpose, registration)
+            {
+                registration.functional_events.push_back(event);
+            } else {
+                let reason = reason.to_owned();
+                self.event_ended(id, event.purpose, EventOutcome::Crashed { reason });
+            }
+        }
+    }
+
+    /// End an event in flight.
+    fn take_event(&mut self, event: EventId, outcome: EventOutcome) {
+        self.timers.stop(Timer::Event(event));
+        let Some(InFlight { worker, purpose }) = self.events.remove(&event) else {
+            return;
+        };
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.in_flight.remove(&event);
+        }
+        self.event_ended(worker, purpose, outcome);
+    }
+
+    fn event_ended(&mut self, id: WorkerId, purpose: EventPurpose, outcome: EventOutcome) {
+        match purpose {
+            EventPurpose::Install(job) => self.install_event_ended(&job, id, outcome),
+            EventPurpose::Activate => self.activate_event_ended(id, &outcome),
+            EventPurpose::Functional(token) => {
+                self.event_done(token, outcome);
+                let registration = self.workers.get(&id).map(|worker| worker.registration);
+                // The last step of Fire Functional Event
+                if let Some(registration) = registration {
+                    self.soft_update_if_stale(registration);
+                }
+            }
+            EventPurpose::Message => {
+                if outcome != EventOutcome::Fulfilled {
+                    log::warn!("a message to worker {id} was not handled: {outcome:?}");
+                }
+            }
+        }
+    }
+
+    /// An event ended, or the worker has just started: it may be idle now, and what waited for its
+    /// events may go on.
+    fn after_event(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get(&id) else {
+            return;
+        };
+        let registration = worker.registration;
+        if worker.run == RunState::Running && worker.event_count() == 0 {
+            let due = self.now.monotonic.saturating_add(self.policy.idle_limit);
+            self.timers.set(Timer::Idle(id), due);
+        }
+        self.check_registration(registration);
+    }
+
+    fn check_registration(&mut self, registration: RegistrationId) {
+        self.tasks.push_back(Task::TryActivate(registration));
+        self.tasks.push_back(Task::TryClear(registration));
+    }
+
+    pub(crate) fn start_limit_over(&mut self, id: WorkerId) {
+        let limit = self.policy.start_limit.as_secs();
+        if self
+            .workers
+            .get(&id)
+            .is_some_and(|worker| worker.run == RunState::Stopping)
+        {
+            self.start_failed(id, &format!("it was not stopped within {limit} s"));
+        } else {
+            let reason = format!("the script did not come to its end within {limit} s");
+            self.stop_at_fault(id, &reason);
+        }
+    }
+
+    pub(crate) fn event_limit_over(&mut self, event: EventId) {
+        let Some(worker) = self.events.get(&event).map(|event| event.worker) else {
+            return;
+        };
+        self.take_event(event, EventOutcome::TimedOut);
+        // Nothing else keeps it, and it may be stuck.
+        if self
+            .workers
+            .get(&worker)
+            .is_some_and(|worker| worker.event_count() == 0)
+        {
+            self.terminate_worker(worker, "an event took too long");
+        }
+        self.after_event(worker);
+    }
+
+    pub(crate) fn idle_limit_over(&mut self, id: WorkerId) {
+        if self
+            .workers
+            .get(&id)
+            .is_some_and(|worker| worker.event_count() == 0)
+        {
+            self.terminate_worker(id, "it was idle");
+        }
+    }
+}
