@@ -1,0 +1,374 @@
+//! Batches on their way to the store, and what follows when they are answered.
+
+use base::exception::DomException;
+use base::ids::{CommitId, EventId};
+use base::time::{MonotonicTime, Timestamp};
+use storage::Batch;
+use sync_traits::{DropReason, HoldReason, LogEvent, SyncClientEvent};
+
+use crate::attempt::Stage;
+use crate::error::RegisterError;
+use crate::event_log::{BatchedLog, Draft};
+use crate::manager::{Output, Requester, SyncManager};
+use crate::record::{self, RecordState};
+use crate::schedule::{EntryId, Lane};
+use crate::tables::{Entry, removal_error};
+use crate::transition::{Change, Ended};
+
+/// A batch on its way.
+#[derive(Debug)]
+pub(crate) struct CommitInFlight {
+    parts: Vec<Part>,
+    log: BatchedLog,
+}
+
+/// What a batch does to one entry: the inputs that made the change, to be answered or put back.
+#[derive(Debug)]
+struct Part {
+    entry: EntryId,
+    change: Change,
+    removal: Option<DropReason>,
+    ended: Option<Ended>,
+    requesters: Vec<Requester>,
+    start: Option<EventId>,
+    /// What the event log is told holds the registration back, so that it takes no second batch.
+    held_by: Option<HoldReason>,
+}
+
+/// The store could not write.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StoreRetry {
+    failures: u32,
+    at: MonotonicTime,
+}
+
+impl SyncManager {
+    /// Write what has gathered at these entries, in one batch.
+    pub(crate) fn write(&mut self, ids: &[EntryId], now: Timestamp) {
+        let parts: Vec<Part> = ids
+            .iter()
+            .filter_map(|&id| self.take_inputs(id, now))
+            .collect();
+        if !parts.is_empty() {
+            self.commit(parts, now);
+        }
+    }
+
+    /// What the inputs of an entry, in the order in which they came, make of its record.
+    fn take_inputs(&mut self, id: EntryId, now: Timestamp) -> Option<Part> {
+        let sequence = self.next_sequence;
+        let network = self.network_of_registration();
+        self.unwritten.remove(&id);
+        let entry = self
+            .entries
+            .get_mut(&id)
+            .filter(|entry| entry.has_input())?;
+        let mut part = Part {
+            entry: id,
+            change: Change::of(entry.record.clone()),
+            removal: entry.removal.take(),
+            ended: entry.ended.take(),
+            requesters: std::mem::take(&mut entry.requesters),
+            start: None,
+            held_by: None,
+        };
+        part.change.due = entry.due;
+        // In the order in which they came: who registered the tag while it was firing did that.
+        let early = part
+            .ended
+            .as_ref()
+            .map_or(0, |ended| ended.early_requesters);
+        if early > 0 {
+            part.change.register(sequence, now, network);
+        }
+        if let Some(ended) = &part.ended {
+            part.change.end(ended, &self.policy);
+        }
+        if let Some(reason) = part.removal {
+            part.change.remove(reason);
+        }
+        if part.requesters.len() > early {
+            if part.change.record.is_none() {
+                self.next_sequence += 1;
+            }
+            part.change.register(sequence, now, network);
+        }
+        self.add_hold(&mut part);
+        Some(part)
+    }
+
+    /// A registration that becomes pending while there is no network is known to be held back
+    /// before it is written.
+    fn add_hold(&self, part: &mut Part) {
+        let Some(entry) = self.entries.get(&part.entry) else {
+            return;
+        };
+        let Some(record) = &part.change.record else {
+            return;
+        };
+        if record.state != RecordState::Pending || entry.event.is_some() {
+            return;
+        }
+        let lane = Lane {
+            storage_key: entry.key.storage_key.clone(),
+            network: record.network,
+        };
+        let reason = lane.held_by(&self.network);
+        let active = self.has_active_worker(&entry.key.storage_key, &entry.key.scope);
+        if let Some(reason) =
+            reason.filter(|reason| active && entry.held_by.as_ref() != Some(reason))
+        {
+            part.change.log.push(LogEvent::Held {
+                reason: reason.clone(),
+            });
+            part.held_by = Some(reason);
+        }
+    }
+
+    /// Write the start of an attempt. Gives whether it is the last chance.
+    pub(crate) fn write_start(&mut self, id: EntryId, event: EventId, now: Timestamp) -> bool {
+        let Some(entry) = self.entries.get(&id) else {
+            return false;
+        };
+        let mut change = Change::of(entry.record.clone());
+        let last_chance = change.start(now, &self.policy);
+        let part = Part {
+            entry: id,
+            change,
+            removal: None,
+            ended: None,
+            requesters: Vec::new(),
+            start: Some(event),
+            held_by: None,
+        };
+        self.commit(vec![part], now);
+        last_chance
+    }
+
+    /// Write the entries of the event log that describe no other change.
+    pub(crate) fn flush_log(&mut self) {
+        if self.log.has_loose() && self.store_retry.is_none() {
+            self.submit(Vec::new(), Batch::new(), Vec::new());
+        }
+    }
+
+    fn commit(&mut self, parts: Vec<Part>, now: Timestamp) {
+        let mut batch = Batch::new();
+        let mut drafts = Vec::new();
+        for part in &parts {
+            let Some(entry) = self.entries.get_mut(&part.entry) else {
+                continue;
+            };
+            entry.writing = true;
+            entry.being_removed = part.removal.is_some();
+            match &part.change.record {
+                Some(record) => record::put(&mut batch, &entry.key, record),
+                None => record::remove(&mut batch, &entry.key),
+            }
+            let draft = |event: &LogEvent| Draft {
+                time: now.wall,
+                key: entry.key.clone(),
+                event: event.clone(),
+            };
+            drafts.extend(part.change.log.iter().map(draft));
+        }
+        self.submit(parts, batch, drafts);
+    }
+
+    fn submit(&mut self, parts: Vec<Part>, mut batch: Batch, drafts: Vec<Draft>) {
+        let log = self.log.add_to(&mut batch, drafts);
+        self.next_commit += 1;
+        let commit = CommitId(self.next_commit);
+        self.commits.insert(commit, CommitInFlight { parts, log });
+        self.outputs.push_back(Output::Commit { commit, batch });
+    }
+
+    /// A batch is on disk, or the store says why it is not. Unknown ids are ignored.
+    pub fn handle_committed(
+        &mut self,
+        now: Timestamp,
+        commit: CommitId,
+        result: Result<(), String>,
+    ) {
+        self.begin();
+        if let Some(commit) = self.commits.remove(&commit) {
+            match result {
+                Ok(()) => self.commit_succeeded(commit, now),
+                Err(reason) => self.commit_failed(commit, &reason, now),
+            }
+        }
+        self.settle(now);
+    }
+
+    fn commit_succeeded(&mut self, commit: CommitInFlight, now: Timestamp) {
+        self.store_retry = None;
+        self.outputs
+            .extend(commit.log.into_entries().into_iter().map(Output::Log));
+        for part in commit.parts {
+            self.part_succeeded(part, now);
+        }
+        for id in std::mem::take(&mut self.unwritten) {
+            self.advance(id, now);
+        }
+    }
+
+    fn part_succeeded(&mut self, part: Part, now: Timestamp) {
+        let Some(entry) = self.entries.get_mut(&part.entry) else {
+            return;
+        };
+        entry.writing = false;
+        entry.being_removed = false;
+        entry.record = part.change.record;
+        entry.due = part.change.due;
+        if entry.record.is_none() {
+            entry.held_by = None;
+        }
+        if let Some(reason) = part.held_by {
+            entry.held_by = Some(reason);
+        }
+        // What is gone need not be removed once more; but who waits for it is told why it is.
+        let removal = if entry.record.is_none() {
+            entry.removal.take()
+        } else {
+            entry.removal
+        };
+        let result = removal.map_or(Ok(()), |reason| Err(removal_error(reason).exception()));
+        for requester in part.requesters {
+            self.reply_registered(requester, result.clone());
+        }
+        if let Some(event) = part.start {
+            self.start_succeeded(event, removal.is_some());
+        }
+        self.advance(part.entry, now);
+    }
+
+    /// The start of an attempt is durable.
+    fn start_succeeded(&mut self, event: EventId, removed: bool) {
+        let Some(flight) = self.flights.get_mut(&event) else {
+            return;
+        };
+        let Some(entry) = self.entries.get_mut(&flight.entry) else {
+            return;
+        };
+        if removed {
+            entry.event = None;
+            self.flights.remove(&event);
+            return;
+        }
+        flight.stage = Stage::Confirming;
+        let storage_key = entry.key.storage_key.clone();
+        self.outputs
+            .push_back(Output::ConfirmDispatch { event, storage_key });
+    }
+
+    fn commit_failed(&mut self, commit: CommitInFlight, reason: &str, now: Timestamp) {
+        let retry = match self.store_retry {
+            // Batches that were on their way together fail together, and what a page asks for
+            // meanwhile is no try of ours.
+            Some(retry) if now.monotonic < retry.at => retry,
+            earlier => {
+                let failures = earlier.map_or(0, |retry| retry.failures).saturating_add(1);
+                let delay = self.policy.store_retry_delay(failures);
+                StoreRetry {
+                    failures,
+                    at: now.monotonic.saturating_add(delay),
+                }
+            }
+        };
+        self.store_retry = Some(retry);
+        let reason = reason.to_owned();
+        self.outputs.push_back(Output::StoreFailed {
+            reason: reason.clone(),
+            retry: retry.at,
+        });
+        self.log.put_back(commit.log);
+        for part in commit.parts {
+            self.part_failed(part, &reason, now);
+        }
+    }
+
+    fn part_failed(&mut self, part: Part, reason: &str, now: Timestamp) {
+        let Some(entry) = self.entries.get_mut(&part.entry) else {
+            return;
+        };
+        entry.writing = false;
+        entry.being_removed = false;
+        if let Some(event) = part.start {
+            entry.event = None;
+            self.flights.remove(&event);
+        }
+        put_back(entry, part.removal, part.ended);
+        let error = match entry.removal.filter(|_| part.removal.is_none()) {
+            Some(reason) => removal_error(reason),
+            None => RegisterError::NotStored(reason.to_owned()),
+        };
+        if entry.record.is_none() {
+            entry.removal = None;
+        }
+        for requester in part.requesters {
+            self.reply_registered(requester, Err(error.exception()));
+        }
+        self.advance(part.entry, now);
+    }
+
+    /// Try to write again, with one batch: if it gets through, the others follow.
+    pub(crate) fn retry_store(&mut self, now: Timestamp) {
+        if self
+            .store_retry_deadline()
+            .is_none_or(|at| at > now.monotonic)
+        {
+            return;
+        }
+        if let Some(id) = self.unwritten.pop_first() {
+            self.write(&[id], now);
+        } else if self.log.has_loose() {
+            self.submit(Vec::new(), Batch::new(), Vec::new());
+        } else if self.has_room()
+            && let Some(id) = self.ready.next()
+        {
+            self.start_attempt(id, now);
+        }
+    }
+
+    /// When a write is to be tried again, if there is something to write.
+    pub(crate) fn store_retry_deadline(&self) -> Option<MonotonicTime> {
+        let may_start = self.ready.is_runnable() && self.has_room();
+        let has_work = !self.unwritten.is_empty() || self.log.has_loose() || may_start;
+        let retry = self.store_retry?;
+        (has_work && self.commits.is_empty()).then_some(retry.at)
+    }
+
+    pub(crate) fn reply_registered(
+        &mut self,
+        requester: Requester,
+        result: Result<(), DomException>,
+    ) {
+        let event = SyncClientEvent::Registered {
+            request: requester.request,
+            result,
+        };
+        self.outputs.push_back(Output::Reply {
+            client: requester.client,
+            event,
+        });
+    }
+}
+
+/// Put inputs back whose write failed. A removal that has come meanwhile makes them void.
+fn put_back(entry: &mut Entry, removal: Option<DropReason>, ended: Option<Ended>) {
+    if entry.removal.is_some() {
+        return;
+    }
+    entry.removal = removal;
+    // What has come meanwhile stays: an event that ended during the write is not in the part.
+    if removal.is_none()
+        && let Some(ended) = ended
+    {
+        // Who registered the tag before the end has been rejected.
+        let early_requesters = 0;
+        entry.ended = Some(Ended {
+            early_requesters,
+            ..ended
+        });
+    }
+}

@@ -1,0 +1,158 @@
+//! What is stored of a sync registration.
+//!
+//! | tree | key | value |
+//! |---|---|---|
+//! | `SyncRegistrations` | storage key, scope, kind (one byte), tag | [`SyncRecord`] |
+//! | `SyncLog` | sequence number | [`LogEntry`](sync_traits::LogEntry) |
+//!
+//! The removal of a service worker registration removes everything under (storage key, scope), and
+//! that of an origin everything under (storage key), whatever the kind.
+
+use base::time::WallTime;
+use base::{DomString, StorageKey};
+use network_traits::NetworkIdentity;
+use serde::{Deserialize, Serialize};
+use storage::key::{KeyReader, KeyWriter};
+use storage::{Batch, Tree};
+use url::Url;
+
+/// The version of the record format.
+pub(crate) const RECORD_VERSION: u16 = 1;
+
+/// The kind byte of one-shot registrations. Periodic ones get another.
+const KIND_ONE_SHOT: u8 = 1;
+
+/// What a registration takes in the store beside its scope and tag, rounded up.
+const FIXED_BYTES: u64 = 128;
+
+/// Which sync registration: at most one exists for each of these.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct SyncKey {
+    /// Whose it is.
+    pub storage_key: StorageKey,
+    /// The scope of its service worker registration.
+    pub scope: Url,
+    /// <https://wicg.github.io/background-sync/spec/#tag>
+    pub tag: DomString,
+}
+
+impl SyncKey {
+    /// The key of its record.
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        KeyWriter::new()
+            .text(&self.storage_key.to_string())
+            .text(self.scope.as_str())
+            .byte(KIND_ONE_SHOT)
+            .code_units(self.tag.code_units())
+            .finish()
+    }
+
+    /// What [`to_bytes`](Self::to_bytes) made; nothing for the key of another kind of record, or
+    /// of none.
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let mut reader = KeyReader::new(bytes);
+        let storage_key = StorageKey::try_from(reader.text()?).ok()?;
+        let scope = Url::parse(&reader.text()?).ok()?;
+        if reader.byte()? != KIND_ONE_SHOT {
+            return None;
+        }
+        let tag = DomString::from_code_units(reader.code_units()?);
+        reader.is_at_end().then_some(Self {
+            storage_key,
+            scope,
+            tag,
+        })
+    }
+
+    /// How many bytes the registration counts for in its origin's quota: the scope, two for each
+    /// code unit of the tag, and a fixed number for the rest.
+    pub fn stored_bytes(&self) -> u64 {
+        let variable = self.scope.as_str().len() + 2 * self.tag.code_units().len();
+        FIXED_BYTES + variable as u64
+    }
+}
+
+/// A sync registration as it is stored.
+///
+/// <https://wicg.github.io/background-sync/spec/#sync-registration>
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct SyncRecord {
+    /// Counts up from registration to registration, across restarts: the order in which `getTags()`
+    /// lists them. A tag that is registered again while it exists keeps its number.
+    pub sequence: u64,
+    /// Its state.
+    pub state: RecordState,
+    /// How many attempts that count were started since it was last registered.
+    pub attempts: u32,
+    /// How many attempts did not count since it was last registered.
+    pub uncounted_attempts: u32,
+    /// How many times in a row it fired again at once.
+    pub immediate_refires: u32,
+    /// When it was last registered.
+    pub registered: WallTime,
+    /// The one network on which it may fire; `None` for any.
+    pub network: Option<NetworkIdentity>,
+}
+
+/// The state of a stored registration.
+///
+/// <https://wicg.github.io/background-sync/spec/#registration-state>
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum RecordState {
+    /// It fires as soon as the origin can be reached.
+    Pending,
+    /// It becomes pending when the back-off is over, or is cut short.
+    Waiting {
+        /// When the back-off is over.
+        due: WallTime,
+    },
+    /// An attempt was started and has not ended.
+    Firing {
+        /// When it was started.
+        started: WallTime,
+        /// Whether the tag was registered again since.
+        reregistered: bool,
+    },
+}
+
+/// Store a record.
+pub(crate) fn put(batch: &mut Batch, key: &SyncKey, record: &SyncRecord) {
+    batch
+        .put_record(
+            Tree::SyncRegistrations,
+            &key.to_bytes(),
+            RECORD_VERSION,
+            record,
+        )
+        .expect("numbers and plain enums can always be encoded");
+}
+
+/// Remove a record.
+pub(crate) fn remove(batch: &mut Batch, key: &SyncKey) {
+    batch.remove(Tree::SyncRegistrations, &key.to_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_tag_survives_in_a_key(units in prop::collection::vec(any::<u16>(), 0..8)) {
+            let scope = Url::parse("https://example.org/app/").unwrap();
+            let key = SyncKey {
+                storage_key: StorageKey::from_url(&scope).unwrap(),
+                scope,
+                tag: DomString::from_code_units(units),
+            };
+            prop_assert_eq!(SyncKey::from_bytes(&key.to_bytes()), Some(key));
+        }
+
+        #[test]
+        fn any_bytes_can_be_tried(bytes in prop::collection::vec(any::<u8>(), 0..40)) {
+            let _ = SyncKey::from_bytes(&bytes);
+        }
+    }
+}

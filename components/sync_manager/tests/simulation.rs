@@ -1,0 +1,395 @@
+//! Random walks: pages, workers, network, clock, store and crashes in any order. A failing walk
+//! names its seed, and the seed alone makes it happen again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use base::DomString;
+use base::ids::{EventId, RequestId};
+use network_traits::{NetworkIdentity, NetworkState, Reachability};
+use storage::{Batch, Tree};
+use sw_traits::EventOutcome;
+use sync_manager::{NetworkPolicy, SyncPolicy, read};
+use sync_traits::{DropReason, LogEntry, LogEvent};
+use url::Url;
+
+use crate::support::{
+    Dispatched, HOUR, SITE, Seen, StoreMode, World, offline, online, origin, rejected, url,
+};
+
+const SITES: [&str; 3] = [SITE, "https://example.org/app/", "http://localhost:8000/"];
+const TAGS: [&str; 3] = ["a", "b", "c"];
+const SEEDS: u64 = 400;
+const STEPS: usize = 150;
+
+fn policy(seed: u64) -> SyncPolicy {
+    let everywhere = !seed.is_multiple_of(4);
+    SyncPolicy {
+        network: if everywhere {
+            NetworkPolicy::Any
+        } else {
+            NetworkPolicy::SameNetworkOnly
+        },
+        max_uncounted_attempts: 2,
+        max_concurrent_events: 3,
+        max_log_entries: 100_000,
+        ..SyncPolicy::default()
+    }
+}
+
+/// `SplitMix64`.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^= mixed >> 31;
+        usize::try_from(mixed % bound as u64).unwrap()
+    }
+
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())].clone()
+    }
+}
+
+/// What a tag's page may expect.
+#[derive(Debug, Default)]
+struct Promise {
+    /// The tag was acknowledged, and neither was an event that was dispatched since fulfilled, nor
+    /// was the registration reported as dropped.
+    open: bool,
+    /// Events dispatched since it was last registered that a worker has had.
+    dispatches: u32,
+    /// The last entry of the event log about an attempt said that it is the last.
+    last_chance: bool,
+    /// Events that were dispatched before the last acknowledgement.
+    older: Vec<EventId>,
+}
+
+struct Walk {
+    world: World,
+    random: Random,
+    requests: BTreeMap<RequestId, (Url, DomString)>,
+    promises: BTreeMap<(Url, DomString), Promise>,
+    /// How much of what was seen has been looked at, and up to which entry of the event log.
+    looked_at: usize,
+    log_sequence: u64,
+    registered: [bool; SITES.len()],
+}
+
+impl Walk {
+    fn new(seed: u64) -> Self {
+        let mut world = World::new(policy(seed));
+        world.seed = seed;
+        let mut walk = Self {
+            world,
+            random: Random(seed),
+            requests: BTreeMap::new(),
+            promises: BTreeMap::new(),
+            looked_at: 0,
+            log_sequence: 0,
+            registered: [true; SITES.len()],
+        };
+        for site in SITES {
+            walk.world.open_site(site);
+        }
+        walk.world.mode = StoreMode::Slow;
+        walk
+    }
+
+    fn step(&mut self) {
+        match self.random.below(40) {
+            0..8 => {
+                let (site, tag) = (self.random.pick(&SITES), self.random.pick(&TAGS));
+                let request = self.world.ask(site, tag);
+                self.requests.insert(request, (url(site), tag.into()));
+                self.world.answer(request);
+            }
+            8..22 => self.store_answers(),
+            22..28 => self.event_ends(),
+            28..31 => {
+                let network = self.some_network();
+                self.world.set_network(network);
+            }
+            // The network changes, and the news is still on its way.
+            31 => self.world.network = self.some_network(),
+            32 | 33 => {
+                let seconds = self.random.pick(&[1, 20, 100, 400, 2_000]);
+                self.world.pass(Duration::from_secs(seconds));
+            }
+            34 => {
+                let hours = self.random.pick(&[-24, -1, 1, 24]);
+                self.world.set_clock(hours * 3_600_000);
+            }
+            35 => self.crash(),
+            36 => {
+                let (site, may_sync) = (self.random.pick(&SITES), self.random.below(4) > 0);
+                self.world.set_permission(site, may_sync);
+            }
+            37 => {
+                let (site, windows) = (self.random.pick(&SITES), self.random.below(3));
+                self.world.set_windows(site, windows);
+            }
+            38 => self.unregister(),
+            _ => {
+                let index = self.random.below(SITES.len());
+                self.registered[index] = true;
+                self.world.activate(SITES[index]);
+            }
+        }
+    }
+
+    fn store_answers(&mut self) {
+        if !self.world.commits.is_empty() {
+            let works = self.random.below(6) > 0;
+            self.world.commit_one(works);
+        }
+    }
+
+    fn event_ends(&mut self) {
+        if self.world.running.is_empty() {
+            return;
+        }
+        let index = self.random.below(self.world.running.len());
+        let outcome = self.random.pick(&[
+            EventOutcome::Fulfilled,
+            rejected(),
+            rejected(),
+            EventOutcome::TimedOut,
+            EventOutcome::Crashed {
+                reason: String::new(),
+            },
+            EventOutcome::NoActiveWorker,
+        ]);
+        self.end(index, outcome);
+    }
+
+    fn end(&mut self, index: usize, outcome: EventOutcome) {
+        let Dispatched {
+            event, scope, tag, ..
+        } = self.world.running[index].clone();
+        let promise = self.promises.entry((scope, tag)).or_default();
+        if !promise.older.contains(&event) {
+            match outcome {
+                EventOutcome::Fulfilled => promise.open = false,
+                EventOutcome::NoActiveWorker => {
+                    promise.dispatches = promise.dispatches.saturating_sub(1);
+                }
+                _ => {}
+            }
+        }
+        self.world.end_at(index, outcome);
+    }
+
+    fn some_network(&mut self) -> NetworkState {
+        let mut network = match self.random.below(8) {
+            0 => NetworkState::default(),
+            1 | 2 => offline(),
+            3 => NetworkState {
+                emulated_offline: true,
+                ..online()
+            },
+            4 => NetworkState {
+                identity: Some(NetworkIdentity(2)),
+                ..online()
+            },
+            _ => online(),
+        };
+        if self.random.below(2) == 0 {
+            let reachability = self
+                .random
+                .pick(&[Reachability::Reachable, Reachability::Unreachable]);
+            network
+                .origins
+                .insert(origin(self.random.pick(&SITES)), reachability);
+        }
+        network
+    }
+
+    /// The engine dies. The first of the batches on their way are on disk, unknown to anybody, and
+    /// so may be those that failed last.
+    fn crash(&mut self) {
+        if self.random.below(2) == 0 {
+            for batch in std::mem::take(&mut self.world.failed) {
+                self.world.write(batch);
+            }
+        }
+        let written = self.random.below(self.world.commits.len() + 1);
+        for _ in 0..written {
+            let (_, batch) = self.world.commits.pop_front().unwrap();
+            self.world.write(batch);
+        }
+        self.world.crash();
+        for entry in read::log(self.world.store()).unwrap() {
+            self.look_at_entry(&entry);
+        }
+        let sites = SITES.iter().zip(self.registered);
+        let known: Vec<_> = sites
+            .filter(|(_, known)| *known)
+            .map(|(site, _)| *site)
+            .collect();
+        self.world.report_stored(&known);
+        for site in known {
+            self.world.open_site(site);
+        }
+    }
+
+    /// The service worker registrations remove a scope with its syncs and say so.
+    fn unregister(&mut self) {
+        let index = self.random.below(SITES.len());
+        if std::mem::take(&mut self.registered[index]) {
+            let scope = url(SITES[index]);
+            let mut batch = Batch::new();
+            let writer = storage::key::KeyWriter::new();
+            let prefix = writer
+                .text(&origin(SITES[index]).to_string())
+                .text(scope.as_str());
+            batch.remove_prefix(Tree::SyncRegistrations, &prefix.finish());
+            self.world.write(batch);
+            // Whoever unregisters a worker knows what goes with it; the log may miss it in a crash.
+            for (_, promise) in self.promises.iter_mut().filter(|((of, _), _)| *of == scope) {
+                promise.open = false;
+            }
+            self.world.unregister(SITES[index]);
+        }
+    }
+
+    /// Look at what has come out, and hold it against what was promised.
+    fn look(&mut self) {
+        let seen: Vec<_> = self.world.seen[self.looked_at..].to_vec();
+        self.looked_at = self.world.seen.len();
+        for seen in seen {
+            match seen {
+                Seen::Answered {
+                    request,
+                    resolved: true,
+                } => {
+                    let of = self.requests[&request].clone();
+                    let running = &self.world.running;
+                    let older = running
+                        .iter()
+                        .filter(|event| (&event.scope, &event.tag) == (&of.0, &of.1))
+                        .map(|event| event.event)
+                        .collect();
+                    let promise = self.promises.entry(of).or_default();
+                    (promise.open, promise.dispatches, promise.older) = (true, 0, older);
+                }
+                Seen::Answered { .. } => {}
+                Seen::Dispatched(Dispatched {
+                    event,
+                    scope,
+                    tag,
+                    last_chance,
+                    ..
+                }) => {
+                    let promise = self.promises.entry((scope, tag)).or_default();
+                    promise.older.retain(|other| *other != event);
+                    promise.dispatches += 1;
+                    let policy = &self.world.policy;
+                    let most = policy.max_attempts + policy.max_uncounted_attempts;
+                    assert!(
+                        promise.dispatches <= most,
+                        "{} dispatches",
+                        promise.dispatches
+                    );
+                    assert_eq!(
+                        promise.last_chance, last_chance,
+                        "the log and the event agree"
+                    );
+                }
+                Seen::Log(entry) => self.look_at_entry(&entry),
+            }
+        }
+        for info in self.world.manager.snapshot() {
+            assert!(info.attempts <= self.world.policy.max_attempts, "{info:?}");
+        }
+        assert!(self.world.running.len() <= 3 + TAGS.len() * SITES.len());
+    }
+
+    fn look_at_entry(&mut self, entry: &LogEntry) {
+        if entry.sequence <= self.log_sequence {
+            return;
+        }
+        self.log_sequence = entry.sequence;
+        let promise = self
+            .promises
+            .entry((entry.scope.clone(), entry.tag.clone()))
+            .or_default();
+        match &entry.event {
+            LogEvent::Registered | LogEvent::Reregistered { .. } => promise.dispatches = 0,
+            LogEvent::Dispatched { last_chance, .. } => promise.last_chance = *last_chance,
+            LogEvent::Dropped { reason } => {
+                let exhausted = *reason == DropReason::AttemptsExhausted;
+                assert!(
+                    !exhausted || promise.last_chance,
+                    "dropped without a last chance"
+                );
+                promise.open = false;
+            }
+            _ => {}
+        }
+    }
+
+    /// Everything works again: what was promised is kept, and then nothing is left to do.
+    fn settle(&mut self) {
+        self.world.mode = StoreMode::Works;
+        self.world.commit_all();
+        self.look();
+        for (site, known) in SITES.iter().zip(self.registered) {
+            self.world.set_permission(site, true);
+            if known {
+                self.world.activate(site);
+            }
+        }
+        self.world.set_network(online());
+        self.look();
+        // The clock may have been set back by days, and what may fire only elsewhere has to expire.
+        for _ in 0..1_000 {
+            while !self.world.running.is_empty() {
+                self.end(0, EventOutcome::Fulfilled);
+                self.look();
+            }
+            if self
+                .world
+                .manager
+                .poll_deadline()
+                .after(self.world.now)
+                .is_none()
+            {
+                break;
+            }
+            self.world.pass(HOUR);
+            self.look();
+        }
+        assert_eq!(self.world.manager.snapshot(), []);
+        assert_eq!(self.world.stored(), Vec::<String>::new());
+        assert_eq!(
+            self.world.manager.poll_deadline().after(self.world.now),
+            None,
+            "not quiet"
+        );
+        for (of, promise) in &self.promises {
+            assert!(!promise.open, "{of:?} was acknowledged and forgotten");
+        }
+    }
+}
+
+fn walk(seed: u64) {
+    let mut walk = Walk::new(seed);
+    for _ in 0..STEPS {
+        walk.step();
+        walk.look();
+    }
+    walk.settle();
+}
+
+#[test]
+fn whatever_happens_what_was_acknowledged_fires_or_is_reported_dropped() {
+    for seed in 0..SEEDS {
+        let result = std::panic::catch_unwind(|| walk(seed));
+        assert!(result.is_ok(), "the walk with seed {seed} failed");
+    }
+}

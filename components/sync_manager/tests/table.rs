@@ -1,0 +1,180 @@
+//! Every state of a registration and every input: what comes out, and what it becomes.
+
+use std::fmt::Write;
+
+use sw_traits::EventOutcome;
+use sync_manager::SyncPolicy;
+
+use crate::support::{DAY, FIRST_BACK_OFF, SITE, StoreMode, World, offline, online, rejected};
+
+type Step = (&'static str, fn(&mut World));
+
+/// Every state in which a registration can be, batches on their way included.
+const STATES: &[Step] = &[
+    ("not registered", |_| {}),
+    ("being registered", |world| {
+        world.mode = StoreMode::Slow;
+        world.ask(SITE, "tag");
+    }),
+    ("pending, offline", |world| {
+        world.set_network(offline());
+        world.register("tag");
+    }),
+    ("pending, no active worker", |world| {
+        world.register("tag");
+        world.end("tag", EventOutcome::NoActiveWorker);
+    }),
+    ("pending, queued", |world| {
+        world.register("other");
+        world.register("tag");
+    }),
+    ("pending, store fails", |world| {
+        world.set_network(offline());
+        world.register("tag");
+        world.mode = StoreMode::Fails;
+        world.set_network(online());
+    }),
+    ("being started", |world| {
+        world.mode = StoreMode::Slow;
+        world.ask(SITE, "tag");
+        world.commit_one(true);
+    }),
+    ("firing", |world| world.register("tag")),
+    ("firing, last chance", |world| {
+        world.register("tag");
+        world.reject("tag");
+        world.pass(FIRST_BACK_OFF);
+    }),
+    ("firing, being reregistered", |world| {
+        world.register("tag");
+        world.mode = StoreMode::Slow;
+        world.ask(SITE, "tag");
+    }),
+    ("reregistered while firing", |world| {
+        world.register("tag");
+        world.register("tag");
+    }),
+    ("ended, being written", |world| {
+        world.register("tag");
+        world.mode = StoreMode::Slow;
+        world.reject("tag");
+    }),
+    ("ended, store fails", |world| {
+        world.register("tag");
+        world.mode = StoreMode::Fails;
+        world.reject("tag");
+    }),
+    ("waiting", |world| {
+        world.register("tag");
+        world.reject("tag");
+    }),
+    ("waiting, being reregistered", |world| {
+        world.register("tag");
+        world.reject("tag");
+        world.mode = StoreMode::Slow;
+        world.ask(SITE, "tag");
+    }),
+    ("being removed", |world| {
+        world.set_network(offline());
+        world.register("tag");
+        world.mode = StoreMode::Slow;
+        world.set_permission(SITE, false);
+        world.set_permission(SITE, true);
+    }),
+    ("removed while firing", |world| {
+        world.register("tag");
+        world.unregister(SITE);
+        world.activate(SITE);
+    }),
+];
+
+fn end(world: &mut World, outcome: EventOutcome) {
+    if world.firing().contains(&"tag".to_owned()) {
+        world.end("tag", outcome);
+    } else {
+        world.trace.push("(no event)".to_owned());
+    }
+}
+
+fn commit(world: &mut World, works: bool) {
+    if world.commits.is_empty() {
+        world.trace.push("(no batch)".to_owned());
+    } else {
+        world.commit_one(works);
+    }
+}
+
+const INPUTS: &[Step] = &[
+    ("register", |world| {
+        world.ask(SITE, "tag");
+    }),
+    ("getTags", |world| {
+        world.tags();
+    }),
+    ("network down", |world| world.set_network(offline())),
+    ("network up", |world| world.set_network(online())),
+    ("event fulfilled", |world| {
+        end(world, EventOutcome::Fulfilled);
+    }),
+    ("event rejected", |world| end(world, rejected())),
+    ("event rejected offline", |world| {
+        if world.firing().contains(&"tag".to_owned()) {
+            world.network = offline();
+        }
+        end(world, rejected());
+    }),
+    ("event without worker", |world| {
+        end(world, EventOutcome::NoActiveWorker);
+    }),
+    ("batch written", |world| commit(world, true)),
+    ("batch failed", |world| commit(world, false)),
+    ("permission revoked", |world| {
+        world.set_permission(SITE, false);
+    }),
+    ("unregistered", |world| world.unregister(SITE)),
+    ("activated", |world| world.activate(SITE)),
+    ("back-off over", |world| world.pass(FIRST_BACK_OFF)),
+    ("too old", |world| world.pass(7 * DAY)),
+    ("exit", World::exit),
+    ("crash", World::restart),
+];
+
+/// Failures in a row are one: how many there are is not what the table is about.
+fn shortened(trace: &[String]) -> String {
+    let mut lines: Vec<&str> = Vec::new();
+    for line in trace {
+        let again = lines.ends_with(&["Commit", "StoreFailed", "Commit"]) && line == "StoreFailed";
+        if again {
+            lines.pop();
+        } else {
+            lines.push(line);
+        }
+    }
+    lines.join(", ")
+}
+
+#[test]
+fn every_input_in_every_state() {
+    let policy = SyncPolicy {
+        max_attempts: 2,
+        max_concurrent_events: 1,
+        ..SyncPolicy::default()
+    };
+    let mut table = String::new();
+    for (state, reach) in STATES {
+        writeln!(table, "{state}").unwrap();
+        for (input, apply) in INPUTS {
+            let mut world = World::new(policy.clone());
+            world.set_network(online());
+            reach(&mut world);
+            world.trace.clear();
+            apply(&mut world);
+            let becomes = world.info("tag").map_or("nothing".to_owned(), |info| {
+                let held_by = info.held_by.map(|held_by| format!(" ({held_by})"));
+                format!("{}{}", info.state, held_by.unwrap_or_default())
+            });
+            writeln!(table, "  {input}: {} -> {becomes}", shortened(&world.trace)).unwrap();
+        }
+    }
+    insta::assert_snapshot!(table);
+}

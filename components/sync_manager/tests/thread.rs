@@ -1,0 +1,389 @@
+//! The thread, with a real store, in the place where an engine has it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use base::channel::{Callback, Receiver, unbounded};
+use base::exception::DomException;
+use base::ids::{ClientId, RegistrationId, WorkerId};
+use base::time::{Clock, MonotonicTime, Timestamp, WallTime};
+use base::{DomString, StorageKey};
+use network_traits::{NetworkMonitorHandle, NetworkMonitorMessage, NetworkState};
+use parking_lot::{Mutex, RwLock};
+use storage::{Store, StoreConfig};
+use sw_traits::{
+    EventOutcome, RegistrationInfo, RegistrationSnapshot, ServiceWorkerInfo, ServiceWorkerState,
+    SwNotification, SwRegistrationHandle, SwRegistrationMessage, UpdateViaCache, WorkerEvent,
+    WorkerType,
+};
+use sync_manager::{Inbox, StartError, SyncManagerConfig, SyncPolicy, read, start, start_with};
+use sync_traits::{
+    HoldReason, LogEntry, LogEvent, PermissionPolicy, SyncClientEvent, SyncClientHandle,
+    SyncManagerHandle, SyncRegistrationInfo, SyncRegistrationState, SyncRequest,
+};
+
+use crate::support::{FIRST_BACK_OFF, SITE, offline, online, origin, url};
+
+#[derive(Debug)]
+struct ManualClock(Mutex<Timestamp>);
+
+impl ManualClock {
+    fn pass(&self, duration: Duration) {
+        let mut now = self.0.lock();
+        *now = now.saturating_add(duration);
+    }
+}
+
+impl Clock for ManualClock {
+    fn now(&self) -> Timestamp {
+        *self.0.lock()
+    }
+}
+
+struct Allowed(Arc<RwLock<bool>>);
+
+impl PermissionPolicy for Allowed {
+    fn may_sync(&self, _: &StorageKey) -> bool {
+        *self.0.read()
+    }
+}
+
+/// An engine of which only the sync manager is real.
+struct Engine {
+    store: Store,
+    clock: Arc<ManualClock>,
+    allowed: Arc<RwLock<bool>>,
+    current: Arc<RwLock<NetworkState>>,
+    network: Receiver<NetworkMonitorMessage>,
+    subscriber: Callback<NetworkState>,
+    workers: Receiver<SwRegistrationMessage>,
+    handle: SyncManagerHandle,
+    thread: JoinHandle<()>,
+    log: Receiver<LogEntry>,
+}
+
+struct Page {
+    handle: SyncClientHandle,
+    events: Receiver<SyncClientEvent>,
+}
+
+impl Page {
+    fn register(&self, tag: &str) -> Result<(), DomException> {
+        let tag = DomString::from(tag);
+        let request = self
+            .handle
+            .request(url(SITE), SyncRequest::Register { tag })
+            .unwrap();
+        match self.events.recv().unwrap() {
+            SyncClientEvent::Registered {
+                request: answered,
+                result,
+            } if answered == request => result,
+            other => panic!("another answer: {other:?}"),
+        }
+    }
+
+    fn tags(&self) -> Vec<String> {
+        self.handle.request(url(SITE), SyncRequest::Tags).unwrap();
+        match self.events.recv().unwrap() {
+            SyncClientEvent::Tags { result, .. } => {
+                result.unwrap().iter().map(DomString::to_string).collect()
+            }
+            other @ SyncClientEvent::Registered { .. } => panic!("another answer: {other:?}"),
+        }
+    }
+}
+
+fn stored_worker() -> RegistrationSnapshot {
+    let active = ServiceWorkerInfo {
+        id: WorkerId(1),
+        script_url: url("https://example.org/worker.js"),
+        worker_type: WorkerType::Classic,
+        state: ServiceWorkerState::Activated,
+    };
+    RegistrationSnapshot {
+        storage_key: origin(SITE),
+        registration: RegistrationInfo {
+            id: RegistrationId(1),
+            scope: url(SITE),
+            update_via_cache: UpdateViaCache::default(),
+            installing: None,
+            waiting: None,
+            active: Some(active),
+        },
+        last_update_check: None,
+        scripts: (1, 1),
+    }
+}
+
+impl Engine {
+    fn start(folder: &Path) -> Self {
+        Self::start_on(StoreConfig::folder(folder))
+    }
+
+    fn start_on(config: StoreConfig) -> Self {
+        let (store, _) = Store::open(config).unwrap();
+        let clock = Arc::new(ManualClock(Mutex::new(Timestamp {
+            wall: WallTime::from_millis(1_800_000_000_000),
+            monotonic: MonotonicTime::default(),
+        })));
+        let allowed = Arc::new(RwLock::new(true));
+        let (network_sender, network) = unbounded();
+        let (workers_sender, workers) = unbounded();
+        let current = Arc::new(RwLock::new(NetworkState::default()));
+        let inbox = Inbox::default();
+        let handle = inbox.handle();
+        let (log_sender, log) = unbounded();
+        let thread = start_with(
+            inbox,
+            SyncManagerConfig {
+                policy: SyncPolicy::default(),
+                seed: 7,
+                store: store.clone(),
+                clock: clock.clone(),
+                permission: Box::new(Allowed(Arc::clone(&allowed))),
+                dispatch: SwRegistrationHandle::new(workers_sender),
+                network: NetworkMonitorHandle::new(network_sender, Arc::clone(&current)),
+                log_observer: Callback::to_sender(&log_sender, |entry| entry),
+            },
+        )
+        .unwrap();
+        let NetworkMonitorMessage::Subscribe { subscriber, .. } = network.recv().unwrap() else {
+            panic!("the network is subscribed to first");
+        };
+        let SwRegistrationMessage::Snapshot { done } = workers.recv().unwrap() else {
+            panic!("the service workers are asked for first");
+        };
+        done.call(vec![stored_worker()]);
+        Self {
+            store,
+            clock,
+            allowed,
+            current,
+            network,
+            subscriber,
+            workers,
+            handle,
+            thread,
+            log,
+        }
+    }
+
+    fn set_network(&self, state: NetworkState) {
+        *self.current.write() = state.clone();
+        self.subscriber.call(state);
+    }
+
+    fn open_page(&self) -> Page {
+        let (sender, events) = unbounded();
+        let events_to = Callback::to_sender(&sender, |event| event);
+        let handle = self
+            .handle
+            .attach_client(ClientId::random(), origin(SITE), events_to)
+            .unwrap();
+        self.set_windows(1);
+        Page { handle, events }
+    }
+
+    fn set_windows(&self, count: usize) {
+        let storage_key = origin(SITE);
+        self.handle
+            .notify_service_worker(SwNotification::WindowClients { storage_key, count });
+    }
+
+    /// Wait for the next event; gives its tag and `lastChance`, and how to end it.
+    fn event(&self) -> (String, bool, Callback<EventOutcome>) {
+        match self.workers.recv().unwrap() {
+            SwRegistrationMessage::DispatchEvent {
+                event: WorkerEvent::Sync { tag, last_chance },
+                done,
+                ..
+            } => (tag.to_string(), last_chance, done),
+            other => panic!("no sync event: {other:?}"),
+        }
+    }
+
+    /// Wait until the event log says something.
+    fn wait_for(&self, wanted: impl Fn(&LogEvent) -> bool) -> LogEntry {
+        loop {
+            let entry = self.log.recv().unwrap();
+            if wanted(&entry.event) {
+                return entry;
+            }
+        }
+    }
+
+    fn snapshot(&self) -> Vec<SyncRegistrationInfo> {
+        let (sender, receiver) = unbounded();
+        self.handle
+            .snapshot(Callback::to_sender(&sender, |infos| infos))
+            .unwrap();
+        receiver.recv().unwrap()
+    }
+
+    /// Shut down in order, and free the profile.
+    fn stop(self) {
+        let (sender, receiver) = unbounded();
+        self.handle
+            .exit(Callback::to_sender(&sender, |()| ()))
+            .unwrap();
+        receiver.recv().unwrap();
+        self.thread.join().unwrap();
+        assert!(matches!(
+            self.network.try_recv(),
+            Some(NetworkMonitorMessage::Unsubscribe { .. })
+        ));
+        self.store.close();
+    }
+}
+
+#[test]
+fn a_sync_registered_offline_fires_after_a_restart_when_the_network_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(folder.path());
+    engine.set_network(offline());
+    let page = engine.open_page();
+    for tag in ["outbox", "drafts"] {
+        assert_eq!(page.register(tag), Ok(()));
+    }
+    assert_eq!(page.tags(), ["outbox", "drafts"]);
+    drop(page);
+    engine.set_windows(0);
+    engine.stop();
+
+    let engine = Engine::start(folder.path());
+    engine.set_network(online());
+    for expected in ["outbox", "drafts"] {
+        let (tag, last_chance, done) = engine.event();
+        assert_eq!((tag.as_str(), last_chance), (expected, false));
+        done.call(EventOutcome::Fulfilled);
+    }
+    engine.wait_for(|event| *event == LogEvent::Completed);
+    engine.wait_for(|event| *event == LogEvent::Completed);
+    assert_eq!(engine.snapshot(), []);
+    engine.stop();
+
+    let (store, _) = Store::open(StoreConfig::folder(folder.path())).unwrap();
+    assert_eq!(read::registrations(&store).unwrap(), []);
+    let events: Vec<_> = read::log(&store)
+        .unwrap()
+        .into_iter()
+        .map(|entry| entry.event)
+        .collect();
+    assert_eq!(events.first(), Some(&LogEvent::Registered));
+    assert_eq!(events.last(), Some(&LogEvent::Completed));
+}
+
+#[test]
+fn an_event_interrupted_by_the_end_of_the_engine_counts_and_is_tried_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(folder.path());
+    engine.set_network(online());
+    let page = engine.open_page();
+    page.register("outbox").unwrap();
+    let (_, _, done) = engine.event();
+    let registrations = read::registrations(&engine.store).unwrap();
+    assert_eq!(registrations[0].state, SyncRegistrationState::Firing);
+    drop(page);
+    engine.stop();
+    drop(done);
+
+    let engine = Engine::start(folder.path());
+    engine.wait_for(|event| *event == LogEvent::Interrupted { attempt: 1 });
+    engine.set_network(online());
+    assert_eq!(engine.snapshot()[0].state, SyncRegistrationState::Waiting);
+    engine.clock.pass(FIRST_BACK_OFF);
+    engine.handle.time_changed().unwrap();
+    let (tag, last_chance, done) = engine.event();
+    assert_eq!((tag.as_str(), last_chance), ("outbox", false));
+    done.call(EventOutcome::Rejected {
+        reason: "no".to_owned(),
+    });
+    let retry = engine.wait_for(|event| matches!(event, LogEvent::RetryScheduled { .. }));
+    assert_eq!(retry.tag, DomString::from("outbox"));
+    engine.stop();
+}
+
+#[test]
+fn the_state_of_the_network_is_read_at_dispatch_not_remembered() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(folder.path());
+    engine.set_network(online());
+    let page = engine.open_page();
+    // The link is down, and the monitor has not got round to telling anybody.
+    *engine.current.write() = offline();
+    page.register("outbox").unwrap();
+    engine.wait_for(|event| matches!(event, LogEvent::Held { .. }));
+    assert!(engine.workers.try_recv().is_none(), "nothing is dispatched");
+    // An older message that is still on its way does not turn time back.
+    engine.subscriber.call(online());
+    assert_eq!(engine.snapshot()[0].held_by, Some(HoldReason::Offline));
+    engine.set_network(online());
+    assert_eq!(engine.event().0, "outbox");
+    engine.stop();
+}
+
+#[test]
+fn the_permission_is_asked_for_when_it_changes_and_at_each_call() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(folder.path());
+    engine.set_network(offline());
+    let page = engine.open_page();
+    page.register("outbox").unwrap();
+    *engine.allowed.write() = false;
+    engine.handle.permission_changed(origin(SITE)).unwrap();
+    assert_eq!(page.tags(), Vec::<String>::new());
+    assert_eq!(
+        page.register("outbox").unwrap_err().name(),
+        "NotAllowedError"
+    );
+    engine.stop();
+}
+
+#[test]
+fn a_store_that_is_closed_rejects_with_an_unknown_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(folder.path());
+    let page = engine.open_page();
+    engine.store.close();
+    assert_eq!(page.register("outbox").unwrap_err().name(), "UnknownError");
+    engine.stop();
+}
+
+#[test]
+fn in_private_browsing_nothing_outlives_the_engine() {
+    let engine = Engine::start_on(StoreConfig::memory());
+    let (observer, observed) = unbounded();
+    let observer = Callback::to_sender(&observer, |entry: LogEntry| entry.event);
+    engine.handle.observe_log(observer).unwrap();
+    engine.set_network(offline());
+    let page = engine.open_page();
+    page.register("outbox").unwrap();
+    assert_eq!(page.tags(), ["outbox"]);
+    assert_eq!(observed.recv(), Ok(LogEvent::Registered));
+    engine.stop();
+    let engine = Engine::start_on(StoreConfig::memory());
+    assert_eq!(engine.snapshot(), []);
+    engine.stop();
+}
+
+#[test]
+fn it_does_not_start_without_the_components_it_needs() {
+    let (store, _) = Store::open(StoreConfig::memory()).unwrap();
+    let (workers_sender, workers) = unbounded();
+    let (network_sender, network) = unbounded();
+    drop((workers, network));
+    let result = start(SyncManagerConfig {
+        policy: SyncPolicy::default(),
+        seed: 7,
+        store,
+        clock: Arc::new(ManualClock(Mutex::default())),
+        permission: Box::new(Allowed(Arc::default())),
+        dispatch: SwRegistrationHandle::new(workers_sender),
+        network: NetworkMonitorHandle::new(network_sender, Arc::default()),
+        log_observer: Callback::ignore(),
+    });
+    assert!(matches!(result, Err(StartError::Component(_))));
+}

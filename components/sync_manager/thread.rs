@@ -1,0 +1,320 @@
+//! The thread around the state machine.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use base::StorageKey;
+use base::channel::{Callback, Received, Receiver, Sender, unbounded};
+use base::ids::{ClientId, EventId};
+use base::time::Clock;
+use network_traits::{NetworkMonitorHandle, SubscriptionId};
+use storage::{CommitError, Store};
+use sw_traits::{RegistrationSnapshot, SwRegistrationHandle, WorkerEvent};
+use sync_traits::{
+    LogEntry, PermissionPolicy, SyncClientEvent, SyncManagerHandle, SyncManagerMessage, SyncRequest,
+};
+use url::Url;
+
+use crate::error::StartError;
+use crate::manager::{Output, Requester, SyncManager};
+use crate::policy::SyncPolicy;
+use crate::read;
+use crate::record::SyncKey;
+
+/// What the sync manager works with.
+pub struct SyncManagerConfig {
+    /// Its numbers.
+    pub policy: SyncPolicy,
+    /// The seed for the jitter of delays.
+    pub seed: u64,
+    /// Where the registrations are kept.
+    pub store: Store,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Who decides which origin may sync.
+    pub permission: Box<dyn PermissionPolicy>,
+    /// Where events are dispatched, and who knows the service worker registrations.
+    pub dispatch: SwRegistrationHandle,
+    /// Who knows the network.
+    pub network: NetworkMonitorHandle,
+    /// Who gets every new entry of the event log, from the first one on.
+    pub log_observer: Callback<LogEntry>,
+}
+
+/// The channel of a sync manager that has not been started. It exists before the manager so that
+/// the components that it works with can be given its handle when they start.
+#[derive(Debug)]
+pub struct Inbox {
+    sender: Sender<SyncManagerMessage>,
+    receiver: Receiver<SyncManagerMessage>,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        // Without a bound, because components that wait for one another would stand still. What
+        // bounds it: one message for each call of a page, each event in flight, each batch on its
+        // way, each change of a window, a worker or the network; and handling one takes
+        // microseconds.
+        let (sender, receiver) = unbounded();
+        Self { sender, receiver }
+    }
+}
+
+impl Inbox {
+    /// A handle of the manager that will read from here.
+    pub fn handle(&self) -> SyncManagerHandle {
+        SyncManagerHandle::new(self.sender.clone())
+    }
+}
+
+/// Start a sync manager with a channel of its own. It runs until it is told to
+/// [exit](SyncManagerHandle::exit).
+///
+/// # Errors
+///
+/// See [`StartError`].
+pub fn start(config: SyncManagerConfig) -> Result<(SyncManagerHandle, JoinHandle<()>), StartError> {
+    let inbox = Inbox::default();
+    Ok((inbox.handle(), start_with(inbox, config)?))
+}
+
+/// Start a sync manager that reads from a channel that is there already.
+///
+/// What is stored has been read when this returns; the rest happens on the thread.
+///
+/// # Errors
+///
+/// See [`StartError`].
+pub fn start_with(inbox: Inbox, config: SyncManagerConfig) -> Result<JoinHandle<()>, StartError> {
+    let Inbox { sender, receiver } = inbox;
+    let recovered = read::recover(&config.store)?;
+    let now = config.clock.now();
+    let manager = SyncManager::new(config.policy, config.seed, recovered, now);
+    // The registrations are asked for before anybody can dispatch, so their answer comes first.
+    config
+        .dispatch
+        .snapshot(Callback::to_sender(
+            &sender,
+            SyncManagerMessage::StoredServiceWorkers,
+        ))
+        .map_err(|_| StartError::Component("service worker registrations"))?;
+    let subscription = config
+        .network
+        .subscribe(Callback::to_sender(&sender, SyncManagerMessage::Network))
+        .map_err(|_| StartError::Component("network monitor"))?;
+    let runner = Runner {
+        manager,
+        sender,
+        store: config.store,
+        clock: config.clock,
+        permission: config.permission,
+        dispatch: config.dispatch,
+        network: config.network,
+        subscription,
+        clients: BTreeMap::new(),
+        observers: vec![config.log_observer],
+        confirmations: VecDeque::new(),
+        exits: Vec::new(),
+        exited: false,
+    };
+    thread::Builder::new()
+        .name("sync manager".to_owned())
+        .spawn(move || runner.run(&receiver))
+        .map_err(|error| StartError::Thread(error.to_string()))
+}
+
+/// A client that may ask for something.
+struct Client {
+    storage_key: StorageKey,
+    events: Callback<SyncClientEvent>,
+}
+
+struct Runner {
+    manager: SyncManager,
+    sender: Sender<SyncManagerMessage>,
+    store: Store,
+    clock: Arc<dyn Clock>,
+    permission: Box<dyn PermissionPolicy>,
+    dispatch: SwRegistrationHandle,
+    network: NetworkMonitorHandle,
+    subscription: SubscriptionId,
+    clients: BTreeMap<ClientId, Client>,
+    observers: Vec<Callback<LogEntry>>,
+    /// Dispatches that wait for a look at the network and the permission.
+    confirmations: VecDeque<(EventId, StorageKey)>,
+    exits: Vec<Callback<()>>,
+    exited: bool,
+}
+
+impl Runner {
+    fn run(mut self, receiver: &Receiver<SyncManagerMessage>) {
+        self.drain();
+        while !self.exited {
+            let timeout = self.manager.poll_deadline().after(self.clock.now());
+            match receiver.recv_timeout(timeout) {
+                Received::Message(message) => self.handle(message),
+                Received::TimedOut => self.manager.handle_time(self.clock.now()),
+                // Cannot be: a sender is kept here.
+                Received::Disconnected => break,
+            }
+            self.drain();
+        }
+        self.network.unsubscribe(self.subscription);
+        for done in self.exits {
+            done.call(());
+        }
+    }
+
+    fn handle(&mut self, message: SyncManagerMessage) {
+        let now = self.clock.now();
+        match message {
+            SyncManagerMessage::AttachClient {
+                client,
+                storage_key,
+                events,
+            } => {
+                self.clients.insert(
+                    client,
+                    Client {
+                        storage_key,
+                        events,
+                    },
+                );
+            }
+            SyncManagerMessage::DetachClient { client } => {
+                self.clients.remove(&client);
+            }
+            SyncManagerMessage::Request {
+                client,
+                request,
+                scope,
+                body,
+            } => {
+                self.handle_request(Requester { client, request }, scope, body);
+            }
+            SyncManagerMessage::ServiceWorker(notification) => {
+                self.manager.handle_service_worker(now, notification);
+            }
+            SyncManagerMessage::StoredServiceWorkers(stored) => {
+                let stored = stored.into_iter().map(|snapshot: RegistrationSnapshot| {
+                    let active_worker = snapshot.registration.active.is_some();
+                    (
+                        snapshot.storage_key,
+                        snapshot.registration.scope,
+                        active_worker,
+                    )
+                });
+                self.manager.handle_stored_service_workers(now, stored);
+            }
+            // What the message says may be older than what was read at a dispatch since, and time
+            // does not go back.
+            SyncManagerMessage::Network(_) => {
+                self.manager.handle_network(now, self.network.current());
+            }
+            SyncManagerMessage::EventEnded { event, outcome } => {
+                // Whether the network is to blame depends on what it is like now, and the monitor
+                // may know more than it has told.
+                self.manager.handle_network(now, self.network.current());
+                self.drain();
+                self.manager.handle_event_ended(now, event, outcome);
+            }
+            SyncManagerMessage::Committed { commit, result } => {
+                self.manager.handle_committed(now, commit, result);
+            }
+            SyncManagerMessage::PermissionChanged { storage_key } => {
+                let may_sync = self.permission.may_sync(&storage_key);
+                self.manager.handle_permission(now, &storage_key, may_sync);
+            }
+            SyncManagerMessage::ObserveLog { observer } => self.observers.push(observer),
+            SyncManagerMessage::Snapshot { done } => done.call(self.manager.snapshot()),
+            SyncManagerMessage::TimeChanged => self.manager.handle_time(now),
+            SyncManagerMessage::Exit { done } => {
+                self.exits.push(done);
+                self.manager.handle_exit(now);
+            }
+        }
+    }
+
+    fn handle_request(&mut self, requester: Requester, scope: Url, body: SyncRequest) {
+        // A client that is gone, or was never attached, has nobody to answer to.
+        let Some(client) = self.clients.get(&requester.client) else {
+            return;
+        };
+        let storage_key = client.storage_key.clone();
+        match body {
+            SyncRequest::Register { tag } => {
+                let may_sync = self.permission.may_sync(&storage_key);
+                let key = SyncKey {
+                    storage_key,
+                    scope,
+                    tag,
+                };
+                self.manager
+                    .handle_register(self.clock.now(), requester, key, may_sync);
+            }
+            SyncRequest::Tags => self.manager.handle_tags(requester, &storage_key, &scope),
+        }
+    }
+
+    /// Do what the manager wants until it wants nothing more.
+    fn drain(&mut self) {
+        loop {
+            while let Some(output) = self.manager.poll_output() {
+                self.act(output);
+            }
+            let Some((event, storage_key)) = self.confirmations.pop_front() else {
+                return;
+            };
+            let may_sync = self.permission.may_sync(&storage_key);
+            let network = self.network.current();
+            let now = self.clock.now();
+            self.manager
+                .handle_dispatch_confirmed(now, event, network, may_sync);
+        }
+    }
+
+    fn act(&mut self, output: Output) {
+        match output {
+            Output::Commit { commit, batch } => {
+                let sender = self.sender.clone();
+                let done = Callback::new(move |result: Result<(), CommitError>| {
+                    let result = result.map_err(|error| error.to_string());
+                    let _ = sender.send(SyncManagerMessage::Committed { commit, result });
+                });
+                self.store.submit(batch, done);
+            }
+            Output::Reply { client, event } => {
+                if let Some(client) = self.clients.get(&client) {
+                    client.events.call(event);
+                }
+            }
+            Output::ConfirmDispatch { event, storage_key } => {
+                self.confirmations.push_back((event, storage_key));
+            }
+            Output::Dispatch {
+                event,
+                storage_key,
+                scope,
+                tag,
+                last_chance,
+                time_limit,
+            } => {
+                let sender = self.sender.clone();
+                let done = Callback::new(move |outcome| {
+                    let _ = sender.send(SyncManagerMessage::EventEnded { event, outcome });
+                });
+                let sync = WorkerEvent::Sync { tag, last_chance };
+                self.dispatch
+                    .dispatch_event(storage_key, scope, sync, time_limit, done);
+            }
+            Output::Log(entry) => {
+                for observer in &self.observers {
+                    observer.call(entry.clone());
+                }
+            }
+            Output::StoreFailed { reason, .. } => log::error!("{reason}"),
+            Output::Exited => self.exited = true,
+        }
+    }
+}
