@@ -150,6 +150,10 @@ struct Runner {
 impl Runner {
     fn run(mut self, receiver: &Receiver<SyncManagerMessage>) {
         self.drain();
+        // Before anything is known to have a worker: what is offline from the start fires nothing.
+        let now = self.clock.now();
+        self.manager.handle_network(now, self.network.current());
+        self.drain();
         while !self.exited {
             let timeout = self.manager.poll_deadline().after(self.clock.now());
             match receiver.recv_timeout(timeout) {
