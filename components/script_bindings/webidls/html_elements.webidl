@@ -1,0 +1,125 @@
+// https://html.spec.whatwg.org/multipage/dom.html
+// https://html.spec.whatwg.org/multipage/semantics.html
+
+// Those that a document without layout, pointer and media can have.
+interface mixin GlobalEventHandlers {
+  attribute EventHandler onabort;
+  attribute EventHandler onblur;
+  attribute EventHandler oncancel;
+  attribute EventHandler onchange;
+  attribute EventHandler onclick;
+  attribute EventHandler onclose;
+  attribute OnErrorEventHandler onerror;
+  attribute EventHandler onfocus;
+  attribute EventHandler onformdata;
+  attribute EventHandler oninput;
+  attribute EventHandler oninvalid;
+  attribute EventHandler onkeydown;
+  attribute EventHandler onkeyup;
+  attribute EventHandler onload;
+  attribute EventHandler onreset;
+  attribute EventHandler onselect;
+  attribute EventHandler onsubmit;
+};
+
+[Exposed=Window]
+interface HTMLElement : Element {
+  attribute DOMString title;
+  attribute DOMString lang;
+  attribute DOMString dir;
+  attribute boolean hidden;
+  attribute DOMString innerText;
+  undefined click();
+  undefined focus();
+  undefined blur();
+};
+HTMLElement includes GlobalEventHandlers;
+
+[Exposed=Window]
+interface HTMLUnknownElement : HTMLElement {
+};
+
+[Exposed=Window]
+interface HTMLBodyElement : HTMLElement {
+};
+
+[Exposed=Window]
+interface HTMLAnchorElement : HTMLElement {
+  stringifier attribute USVString href;
+  attribute DOMString target;
+  attribute DOMString rel;
+  attribute DOMString? text;
+};
+
+[Exposed=Window]
+interface HTMLScriptElement : HTMLElement {
+  attribute DOMString type;
+  attribute USVString src;
+  attribute boolean noModule;
+  attribute boolean async;
+  attribute boolean defer;
+  attribute DOMString text;
+};
+
+[Exposed=Window]
+interface HTMLTemplateElement : HTMLElement {
+  [Throws] readonly attribute DocumentFragment content;
+};
+
+[Exposed=Window]
+interface HTMLFormElement : HTMLElement {
+  attribute USVString action;
+  attribute DOMString method;
+  attribute DOMString name;
+  [Throws] readonly attribute HTMLCollection elements;
+  readonly attribute unsigned long length;
+  undefined requestSubmit(optional HTMLElement? submitter = null);
+  undefined reset();
+};
+
+[Exposed=Window]
+interface HTMLInputElement : HTMLElement {
+  attribute boolean defaultChecked;
+  attribute boolean checked;
+  attribute boolean disabled;
+  [Throws] readonly attribute HTMLFormElement? form;
+  attribute DOMString name;
+  attribute DOMString placeholder;
+  attribute boolean readOnly;
+  attribute boolean required;
+  attribute DOMString type;
+  attribute DOMString defaultValue;
+  attribute DOMString? value;
+};
+
+[Exposed=Window]
+interface HTMLTextAreaElement : HTMLElement {
+  attribute boolean disabled;
+  [Throws] readonly attribute HTMLFormElement? form;
+  attribute DOMString name;
+  attribute DOMString placeholder;
+  attribute boolean readOnly;
+  attribute boolean required;
+  readonly attribute DOMString type;
+  attribute DOMString defaultValue;
+  attribute DOMString? value;
+  readonly attribute unsigned long textLength;
+};
+
+[Exposed=Window]
+interface HTMLButtonElement : HTMLElement {
+  attribute boolean disabled;
+  [Throws] readonly attribute HTMLFormElement? form;
+  attribute DOMString name;
+  attribute DOMString type;
+  attribute DOMString value;
+};
+
+[Exposed=Window]
+interface HTMLOutputElement : HTMLElement {
+  [Throws] readonly attribute HTMLFormElement? form;
+  attribute DOMString name;
+  readonly attribute DOMString type;
+  attribute DOMString defaultValue;
+  attribute DOMString value;
+};

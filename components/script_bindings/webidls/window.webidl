@@ -1,0 +1,65 @@
+// https://html.spec.whatwg.org/multipage/nav-history-apis.html
+
+partial interface Window {
+  [LegacyUnforgeable] readonly attribute any top;
+  [Replaceable] readonly attribute any frames;
+  [Replaceable] readonly attribute any parent;
+  [LegacyUnforgeable, Throws] readonly attribute Document document;
+  [LegacyUnforgeable, PutForwards=href, Throws] readonly attribute Location location;
+  [Throws] readonly attribute History history;
+  [Throws] readonly attribute Navigator navigator;
+  attribute DOMString name;
+  readonly attribute boolean closed;
+  undefined close();
+  readonly attribute any opener;
+  [Replaceable] readonly attribute unsigned long length;
+  undefined focus();
+  undefined blur();
+  unsigned long requestAnimationFrame(FrameRequestCallback callback);
+  undefined cancelAnimationFrame(unsigned long handle);
+  attribute EventHandler onhashchange;
+  attribute EventHandler onpagehide;
+  attribute EventHandler onpageshow;
+  attribute EventHandler onpopstate;
+  attribute EventHandler onrejectionhandled;
+};
+
+callback FrameRequestCallback = undefined (DOMHighResTimeStamp time);
+typedef double DOMHighResTimeStamp;
+
+partial interface Window {
+  [Replaceable] readonly attribute USVString origin;
+};
+
+[Exposed=Window]
+interface Location {
+  [LegacyUnforgeable] stringifier attribute USVString href;
+  [LegacyUnforgeable] readonly attribute USVString origin;
+  [LegacyUnforgeable] attribute USVString protocol;
+  [LegacyUnforgeable] attribute USVString host;
+  [LegacyUnforgeable] attribute USVString hostname;
+  [LegacyUnforgeable] attribute USVString port;
+  [LegacyUnforgeable] attribute USVString pathname;
+  [LegacyUnforgeable] attribute USVString search;
+  [LegacyUnforgeable] attribute USVString hash;
+  [LegacyUnforgeable] undefined assign(USVString url);
+  [LegacyUnforgeable] undefined replace(USVString url);
+  [LegacyUnforgeable] undefined reload();
+};
+
+[Exposed=Window]
+interface History {
+  readonly attribute unsigned long length;
+  readonly attribute any state;
+  undefined pushState(any data, DOMString unused, optional USVString? url = null);
+  undefined replaceState(any data, DOMString unused, optional USVString? url = null);
+};
+
+// https://html.spec.whatwg.org/multipage/system-state.html#the-navigator-object
+[Exposed=Window]
+interface Navigator {
+};
+Navigator includes NavigatorID;
+Navigator includes NavigatorLanguage;
+Navigator includes NavigatorOnLine;
+Navigator includes NavigatorServiceWorker;
