@@ -1,0 +1,276 @@
+//! What a click does.
+//!
+//! <https://dom.spec.whatwg.org/#eventtarget-activation-behavior>
+
+use url::Url;
+
+use super::element::Element;
+use super::html_element::HtmlElement;
+use super::html_form_element::{HtmlFormElement, controls, owner};
+use super::html_input_element::{input_type, is_checked};
+use crate::bindings::generated::{EventInit, HtmlFormElementMethods};
+use crate::bindings::{Fallible, Realm};
+use crate::dom_tree::{NodeId, Selectors, Tree};
+use crate::environment::Environment;
+use crate::window::page::{Navigation, Page};
+
+/// What is done when nobody cancels the click.
+enum Activation {
+    /// A checkbox or radio button has already changed; these are the values before.
+    Toggle(Vec<(NodeId, Option<bool>)>),
+    Follow(Url),
+    Submit(NodeId),
+    Reset(NodeId),
+}
+
+/// <https://html.spec.whatwg.org/multipage/interaction.html#dom-click>
+pub(super) fn click(realm: &Realm, element: &HtmlElement) -> Fallible<()> {
+    let id = element.node_id();
+    // Step 1: a disabled control does nothing.
+    if Selectors::parse(":disabled")?.matches(&element.tree(), id, id) {
+        return Ok(());
+    }
+    let target = element
+        .tree()
+        .inclusive_ancestors(id)
+        .find(|id| can_activate(&element.tree(), *id));
+    let activation = match target {
+        Some(target) => activation(realm, element, target)?,
+        None => None,
+    };
+    // Step 3: a synthetic event.
+    let init = EventInit {
+        bubbles: true,
+        cancelable: true,
+        composed: true,
+    };
+    let goes_on = element.fire_event(realm, "click", &init)?;
+    let Some(activation) = activation else {
+        return Ok(());
+    };
+    match activation {
+        Activation::Toggle(before) if !goes_on => {
+            let mut tree = element.tree_mut();
+            for (id, checked) in before {
+                if let Some(data) = tree.node_mut(id).as_element_mut() {
+                    data.control.checked = checked;
+                }
+            }
+            Ok(())
+        }
+        _ if !goes_on => Ok(()),
+        Activation::Toggle(_) => toggled(realm, element, target),
+        Activation::Follow(url) => {
+            if let Some(page) = realm.service::<Page>() {
+                page.navigate(Navigation::to(url));
+            }
+            Ok(())
+        }
+        Activation::Submit(form) => match element.wrap::<HtmlFormElement>(realm, Some(form))? {
+            Some(form) => submit(realm, &form, target),
+            None => Ok(()),
+        },
+        Activation::Reset(form) => match element.wrap::<HtmlFormElement>(realm, Some(form))? {
+            Some(form) => form.reset(realm),
+            None => Ok(()),
+        },
+    }
+}
+
+fn can_activate(tree: &Tree, id: NodeId) -> bool {
+    tree.element(id).is_some_and(|element| {
+        element.is_html("a") && element.has_attribute("href")
+            || element.is_html("button")
+            || element.is_html("input")
+    })
+}
+
+/// What the click on an element is going to do; checkboxes and radio buttons change at once.
+///
+/// <https://html.spec.whatwg.org/multipage/input.html#input-activation-behavior>
+fn activation(realm: &Realm, near: &Element, target: NodeId) -> Fallible<Option<Activation>> {
+    let (is_link, type_) = {
+        let tree = near.tree();
+        let Some(element) = tree.element(target) else {
+            return Ok(None);
+        };
+        let type_ = if element.is_html("button") {
+            let type_ = element
+                .attribute("type")
+                .unwrap_or_default()
+                .to_ascii_lowercase();
+            if ["reset", "button"].contains(&type_.as_str()) {
+                type_
+            } else {
+                "submit".to_owned()
+            }
+        } else {
+            input_type(element).to_owned()
+        };
+        (element.is_html("a"), type_)
+    };
+    if is_link {
+        let link = near.wrap::<Element>(realm, Some(target))?;
+        let url = link
+            .map(|link| link.reflected_url(realm, "href"))
+            .unwrap_or_default();
+        return Ok(Url::parse(&url).ok().map(Activation::Follow));
+    }
+    let form = owner(&near.tree(), target);
+    Ok(match type_.as_str() {
+        "checkbox" | "radio" => {
+            let Some(input) = near.wrap::<Element>(realm, Some(target))? else {
+                return Ok(None);
+            };
+            let checked = type_ == "radio" || !input.read(is_checked);
+            let before = group(&near.tree(), target)
+                .into_iter()
+                .map(|id| {
+                    (
+                        id,
+                        near.tree()
+                            .element(id)
+                            .and_then(|data| data.control.checked),
+                    )
+                })
+                .collect();
+            set_checked(&input, checked);
+            Some(Activation::Toggle(before))
+        }
+        "submit" | "image" => form.map(Activation::Submit),
+        "reset" => form.map(Activation::Reset),
+        _ => None,
+    })
+}
+
+/// Check or uncheck; of the radio buttons of a group at most one stays checked.
+pub(super) fn set_checked(input: &Element, checked: bool) {
+    let id = input.node_id();
+    let group = group(&input.tree(), id);
+    let mut tree = input.tree_mut();
+    for member in group {
+        if let Some(element) = tree.node_mut(member).as_element_mut() {
+            if member == id {
+                element.control.checked = Some(checked);
+            } else if checked {
+                element.control.checked = Some(false);
+            }
+        }
+    }
+}
+
+/// The radio buttons that exclude one another, or the one input that is none.
+///
+/// <https://html.spec.whatwg.org/multipage/input.html#radio-button-group>
+fn group(tree: &Tree, input: NodeId) -> Vec<NodeId> {
+    let name_of = |id: NodeId| {
+        let element = tree
+            .element(id)
+            .filter(|element| element.is_html("input"))?;
+        let name = element.attribute("name").filter(|name| !name.is_empty())?;
+        (input_type(element) == "radio").then_some(name)
+    };
+    let Some(name) = name_of(input) else {
+        return vec![input];
+    };
+    let form = owner(tree, input);
+    tree.inclusive_descendants(tree.root(input))
+        .filter(|id| name_of(*id) == Some(name) && owner(tree, *id) == form)
+        .collect()
+}
+
+fn toggled(realm: &Realm, near: &Element, target: Option<NodeId>) -> Fallible<()> {
+    let Some(input) = near.wrap::<Element>(realm, target)? else {
+        return Ok(());
+    };
+    if !input.tree().is_connected(input.node_id()) {
+        return Ok(());
+    }
+    let init = EventInit {
+        bubbles: true,
+        composed: true,
+        ..EventInit::default()
+    };
+    input.fire_event(realm, "input", &init)?;
+    let init = EventInit {
+        bubbles: true,
+        ..EventInit::default()
+    };
+    input.fire_event(realm, "change", &init).map(drop)
+}
+
+/// <https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#concept-form-submit>
+pub(super) fn submit(
+    realm: &Realm,
+    form: &HtmlFormElement,
+    submitter: Option<NodeId>,
+) -> Fallible<()> {
+    let init = EventInit {
+        bubbles: true,
+        cancelable: true,
+        ..EventInit::default()
+    };
+    if !form.fire_event(realm, "submit", &init)? {
+        return Ok(());
+    }
+    let Some(page) = realm.service::<Page>() else {
+        return Ok(());
+    };
+    let mut url = Environment::of(realm)?.parse_url(&form.action(realm))?;
+    let fields = entries(&form.tree(), form.node_id(), submitter);
+    let mut body = url::form_urlencoded::Serializer::new(String::new());
+    body.extend_pairs(fields);
+    let body = body.finish();
+    match form.method(realm).to_string().as_str() {
+        "dialog" => {}
+        "post" => page.navigate(Navigation {
+            body: Some(body),
+            ..Navigation::to(url)
+        }),
+        _ => {
+            url.set_query(Some(&body));
+            page.navigate(Navigation::to(url));
+        }
+    }
+    Ok(())
+}
+
+/// <https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#constructing-the-form-data-set>
+fn entries(tree: &Tree, form: NodeId, submitter: Option<NodeId>) -> Vec<(String, String)> {
+    let disabled = Selectors::parse(":disabled").ok();
+    let entry = |id: NodeId| {
+        let element = tree.element(id)?;
+        let name = element
+            .attribute("name")
+            .filter(|name| !name.is_empty())?
+            .to_owned();
+        if disabled
+            .as_ref()
+            .is_some_and(|disabled| disabled.matches(tree, id, id))
+        {
+            return None;
+        }
+        if element.is_html("textarea") {
+            return Some((name, super::html_text_area_element::value(tree, id)));
+        }
+        if element.is_html("button") {
+            let value = element.attribute("value").unwrap_or_default().to_owned();
+            return (submitter == Some(id)).then_some((name, value));
+        }
+        let counts = match input_type(element) {
+            _ if !element.is_html("input") => false,
+            "checkbox" | "radio" => is_checked(element),
+            "submit" => submitter == Some(id),
+            "button" | "reset" | "image" | "file" => false,
+            _ => true,
+        };
+        counts.then(|| (name, super::html_input_element::value(element)))
+    };
+    // <https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#create-an-entry>
+    let with_line_ends = |text: String| text.replace("\r\n", "\n").replace('\n', "\r\n");
+    controls(tree, form)
+        .into_iter()
+        .filter_map(entry)
+        .map(|(name, value)| (with_line_ends(name), with_line_ends(value)))
+        .collect()
+}

@@ -1,0 +1,61 @@
+//! <https://html.spec.whatwg.org/multipage/webappapis.html#promiserejectionevent>
+
+use super::event::Event;
+use super::event_target::EventTarget;
+use crate::bindings::generated::{
+    EventInit, PromiseRejectionEventInit, PromiseRejectionEventMethods,
+};
+use crate::bindings::{Dom, DomString, Fallible, Object, Realm, Value};
+
+dom_struct! {
+    /// <https://html.spec.whatwg.org/multipage/webappapis.html#promiserejectionevent>
+    pub struct PromiseRejectionEvent {
+        pub(crate) parent: Event,
+        promise: Object,
+        reason: Value,
+    }
+}
+
+impl PromiseRejectionEventMethods for PromiseRejectionEvent {
+    fn constructor(
+        realm: &Realm,
+        type_: DomString,
+        init: PromiseRejectionEventInit,
+    ) -> Fallible<Dom<Self>> {
+        let parent = Event::new_inherited(realm, type_, &init.parent);
+        let reason = init.reason.unwrap_or_else(Value::undefined);
+        Dom::new(
+            realm,
+            Self {
+                parent,
+                promise: init.promise,
+                reason,
+            },
+        )
+    }
+
+    fn promise(&self, _: &Realm) -> Object {
+        self.promise.clone()
+    }
+
+    fn reason(&self, _: &Realm) -> Value {
+        self.reason.clone()
+    }
+}
+
+/// Fires an event about a promise at the global object. Returns whether a listener handled it.
+pub(crate) fn fire(realm: &Realm, type_: &str, promise: &Value, reason: &Value) -> bool {
+    let Some(target) = realm.global::<EventTarget>() else {
+        return false;
+    };
+    let init = PromiseRejectionEventInit {
+        parent: EventInit {
+            cancelable: true,
+            ..EventInit::default()
+        },
+        promise: Object(promise.clone()),
+        reason: Some(reason.clone()),
+    };
+    let event = PromiseRejectionEvent::constructor(realm, type_.into(), init);
+    event.is_ok_and(|event| !target.dispatch_trusted(realm, &event))
+}

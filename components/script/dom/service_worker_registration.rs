@@ -1,0 +1,129 @@
+//! <https://w3c.github.io/ServiceWorker/#serviceworkerregistration-interface>
+
+use std::cell::{OnceCell, RefCell};
+
+use base::exception::DomExceptionName;
+use sw_traits::{RegistrationInfo, SwRequest, UpdateViaCache};
+use url::Url;
+
+use super::event_target::EventTarget;
+use super::service_worker::ServiceWorker;
+use super::sync_manager::SyncManager;
+use crate::bindings::generated::{ServiceWorkerRegistrationMethods, ServiceWorkerUpdateViaCache};
+use crate::bindings::{Dom, Error, Fallible, NoTrace, Promise, Realm, UsvString};
+use crate::service_worker::client::ServiceWorkerClient;
+
+dom_struct! {
+    /// <https://w3c.github.io/ServiceWorker/#serviceworkerregistration-interface>
+    pub struct ServiceWorkerRegistration {
+        pub(crate) parent: EventTarget,
+        scope: NoTrace<Url>,
+        update_via_cache: NoTrace<RefCell<UpdateViaCache>>,
+        installing: RefCell<Option<Dom<ServiceWorker>>>,
+        waiting: RefCell<Option<Dom<ServiceWorker>>>,
+        active: RefCell<Option<Dom<ServiceWorker>>>,
+        sync: OnceCell<Dom<SyncManager>>,
+    }
+}
+
+impl ServiceWorkerRegistration {
+    /// The object of a registration that has none in this realm yet.
+    pub(crate) fn create(
+        realm: &Realm,
+        client: &ServiceWorkerClient,
+        info: &RegistrationInfo,
+    ) -> Fallible<Dom<Self>> {
+        let this = Self {
+            parent: EventTarget::new_inherited(),
+            scope: NoTrace(info.scope.clone()),
+            update_via_cache: NoTrace(RefCell::new(info.update_via_cache)),
+            installing: RefCell::default(),
+            waiting: RefCell::default(),
+            active: RefCell::default(),
+            sync: OnceCell::new(),
+        };
+        this.update_workers(realm, client, info)?;
+        Dom::new(realm, this)
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#update-registration-state-algorithm>
+    pub(crate) fn update_workers(
+        &self,
+        realm: &Realm,
+        client: &ServiceWorkerClient,
+        info: &RegistrationInfo,
+    ) -> Fallible<()> {
+        self.update_via_cache.replace(info.update_via_cache);
+        for (field, worker) in [
+            (&self.installing, &info.installing),
+            (&self.waiting, &info.waiting),
+            (&self.active, &info.active),
+        ] {
+            let worker = worker
+                .as_ref()
+                .map(|worker| client.worker_object(realm, worker))
+                .transpose()?;
+            let replaced = field.replace(worker);
+            drop(replaced);
+        }
+        Ok(())
+    }
+}
+
+impl ServiceWorkerRegistrationMethods for ServiceWorkerRegistration {
+    fn installing(&self, _: &Realm) -> Option<Dom<ServiceWorker>> {
+        self.installing.borrow().clone()
+    }
+
+    fn waiting(&self, _: &Realm) -> Option<Dom<ServiceWorker>> {
+        self.waiting.borrow().clone()
+    }
+
+    fn active(&self, _: &Realm) -> Option<Dom<ServiceWorker>> {
+        self.active.borrow().clone()
+    }
+
+    fn scope(&self, _: &Realm) -> UsvString {
+        self.scope.as_str().into()
+    }
+
+    fn update_via_cache(&self, _: &Realm) -> ServiceWorkerUpdateViaCache {
+        match *self.update_via_cache.borrow() {
+            UpdateViaCache::Imports => ServiceWorkerUpdateViaCache::Imports,
+            UpdateViaCache::All => ServiceWorkerUpdateViaCache::All,
+            UpdateViaCache::None => ServiceWorkerUpdateViaCache::None,
+        }
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#service-worker-registration-update>
+    fn update(&self, realm: &Realm) -> Fallible<Promise> {
+        // Step 3: what has no worker is not updated. The component checks it too, but by then the
+        // registration may have been cleared.
+        let has_worker = [&self.installing, &self.waiting, &self.active]
+            .iter()
+            .any(|field| field.borrow().is_some());
+        if !has_worker {
+            return Err(Error::dom(
+                DomExceptionName::InvalidStateError,
+                "The registration has no service worker.",
+            ));
+        }
+        let scope = self.scope.0.clone();
+        ServiceWorkerClient::of(realm)?.request(realm, SwRequest::Update { scope })
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#navigator-service-worker-unregister>
+    fn unregister(&self, realm: &Realm) -> Fallible<Promise> {
+        let scope = self.scope.0.clone();
+        ServiceWorkerClient::of(realm)?.request(realm, SwRequest::Unregister { scope })
+    }
+
+    /// <https://wicg.github.io/background-sync/spec/#dom-syncmanager-sync>
+    fn sync(&self, realm: &Realm) -> Fallible<Dom<SyncManager>> {
+        if let Some(sync) = self.sync.get() {
+            return Ok(sync.clone());
+        }
+        let sync = SyncManager::create(realm, self.scope.0.clone())?;
+        Ok(self.sync.get_or_init(|| sync).clone())
+    }
+}

@@ -1,0 +1,203 @@
+//! <https://html.spec.whatwg.org/multipage/nav-history-apis.html#the-window-object>
+
+use std::cell::{OnceCell, RefCell};
+
+use super::crypto::Crypto;
+use super::document::Document;
+use super::event_target::EventTarget;
+use super::history::History;
+use super::location::Location;
+use super::navigator::Navigator;
+use super::performance::Performance;
+use crate::bindings::generated::{
+    FrameRequestCallback, Function, FunctionOrDomString, WindowMethods,
+};
+use crate::bindings::{Dom, DomString, Error, Fallible, Realm, Value};
+use crate::event_loop::EventLoop;
+use crate::window::page::Page;
+
+/// How long a frame takes.
+const FRAME_MILLIS: i32 = 16;
+
+dom_struct! {
+    /// <https://html.spec.whatwg.org/multipage/nav-history-apis.html#the-window-object>
+    pub struct Window {
+        pub(crate) parent: EventTarget,
+        document: OnceCell<Dom<Document>>,
+        location: OnceCell<Dom<Location>>,
+        history: OnceCell<Dom<History>>,
+        navigator: OnceCell<Dom<Navigator>>,
+        performance: OnceCell<Dom<Performance>>,
+        crypto: OnceCell<Dom<Crypto>>,
+        name: RefCell<DomString>,
+    }
+}
+
+impl Window {
+    /// The global object of a page.
+    pub fn new() -> Self {
+        Self {
+            parent: EventTarget::new_inherited(),
+            document: OnceCell::new(),
+            location: OnceCell::new(),
+            history: OnceCell::new(),
+            navigator: OnceCell::new(),
+            performance: OnceCell::new(),
+            crypto: OnceCell::new(),
+            name: RefCell::default(),
+        }
+    }
+
+    /// Gives the window its document, once.
+    pub(crate) fn set_document(&self, document: Dom<Document>) {
+        // A window is made for its document.
+        let _ = self.document.set(document);
+    }
+
+    /// Its location.
+    ///
+    /// # Errors
+    ///
+    /// The engine is out of memory.
+    pub(crate) fn location_object(&self, realm: &Realm) -> Fallible<Dom<Location>> {
+        same(&self.location, || Location::new(realm))
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The one object of an attribute, made when it is first asked for.
+fn same<T>(cell: &OnceCell<Dom<T>>, make: impl FnOnce() -> Fallible<Dom<T>>) -> Fallible<Dom<T>> {
+    if let Some(object) = cell.get() {
+        return Ok(object.clone());
+    }
+    let object = make()?;
+    Ok(cell.get_or_init(|| object).clone())
+}
+
+impl WindowMethods for Window {
+    fn window(&self, realm: &Realm) -> Value {
+        realm.global_value()
+    }
+
+    fn self_(&self, realm: &Realm) -> Value {
+        realm.global_value()
+    }
+
+    fn top(&self, realm: &Realm) -> Value {
+        realm.global_value()
+    }
+
+    fn frames(&self, realm: &Realm) -> Value {
+        realm.global_value()
+    }
+
+    fn parent(&self, realm: &Realm) -> Value {
+        realm.global_value()
+    }
+
+    fn document(&self, _: &Realm) -> Fallible<Dom<Document>> {
+        self.document
+            .get()
+            .cloned()
+            .ok_or_else(|| Error::Type("The window has no document.".to_owned()))
+    }
+
+    fn location(&self, realm: &Realm) -> Fallible<Dom<Location>> {
+        self.location_object(realm)
+    }
+
+    fn history(&self, realm: &Realm) -> Fallible<Dom<History>> {
+        same(&self.history, || History::new(realm))
+    }
+
+    fn navigator(&self, realm: &Realm) -> Fallible<Dom<Navigator>> {
+        same(&self.navigator, || Navigator::new(realm))
+    }
+
+    fn performance(&self, realm: &Realm) -> Fallible<Dom<Performance>> {
+        same(&self.performance, || Performance::new(realm))
+    }
+
+    fn crypto(&self, realm: &Realm) -> Fallible<Dom<Crypto>> {
+        same(&self.crypto, || Crypto::new(realm))
+    }
+
+    fn origin(&self, realm: &Realm) -> crate::bindings::UsvString {
+        crate::environment::Environment::of(realm)
+            .map_or_else(
+                |_| "null".to_owned(),
+                |environment| environment.serialized_origin(),
+            )
+            .into()
+    }
+
+    fn name(&self, _: &Realm) -> DomString {
+        self.name.borrow().clone()
+    }
+
+    fn set_name(&self, _: &Realm, value: DomString) -> Fallible<()> {
+        self.name.replace(value);
+        Ok(())
+    }
+
+    fn closed(&self, realm: &Realm) -> bool {
+        realm
+            .service::<Page>()
+            .is_some_and(|page| page.is_closing())
+    }
+
+    fn close(&self, realm: &Realm) -> Fallible<()> {
+        if let Some(page) = realm.service::<Page>() {
+            page.close();
+        }
+        Ok(())
+    }
+
+    fn opener(&self, _: &Realm) -> Value {
+        Value::null()
+    }
+
+    fn length(&self, _: &Realm) -> u32 {
+        0
+    }
+
+    /// It always has the focus.
+    fn focus(&self, _: &Realm) -> Fallible<()> {
+        Ok(())
+    }
+
+    fn blur(&self, _: &Realm) -> Fallible<()> {
+        Ok(())
+    }
+
+    /// Nothing is painted, so a frame is a timer; the callback is told when it is due.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/imagebitmap-and-animations.html#dom-animationframeprovider-requestanimationframe>
+    fn request_animation_frame(
+        &self,
+        realm: &Realm,
+        callback: FrameRequestCallback,
+    ) -> Fallible<u32> {
+        let event_loop = realm
+            .service::<EventLoop>()
+            .ok_or_else(|| Error::Type("The window has no event loop.".to_owned()))?;
+        let due = Value::number(realm.now() + f64::from(FRAME_MILLIS));
+        let handler = FunctionOrDomString::Function(Function(callback.0));
+        let handle = event_loop.set_timer(realm, handler, FRAME_MILLIS, vec![due], false);
+        Ok(handle.unsigned_abs())
+    }
+
+    fn cancel_animation_frame(&self, realm: &Realm, handle: u32) -> Fallible<()> {
+        if let (Some(event_loop), Ok(handle)) =
+            (realm.service::<EventLoop>(), i32::try_from(handle))
+        {
+            event_loop.clear_timer(realm, handle);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! The environment that a realm's scripts run in.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use base::StorageKey;
+use base::exception::DomExceptionName;
+use base::ids::ClientId;
+use url::Url;
+
+use crate::bindings::{Error, Fallible, Realm};
+use crate::services::Services;
+
+/// What a realm's platform objects know of the page or worker that they belong to. A service of
+/// the realm: see [`Realm::service`].
+///
+/// <https://html.spec.whatwg.org/multipage/webappapis.html#environment-settings-object>
+pub struct Environment {
+    /// The id under which it is a service worker client.
+    pub client: ClientId,
+    /// <https://html.spec.whatwg.org/multipage/webappapis.html#concept-environment-creation-url>
+    pub creation_url: Url,
+    /// Its origin; `None` is an opaque one.
+    pub origin: Option<StorageKey>,
+    /// The components that its scripts reach.
+    pub services: Services,
+    base_url: RefCell<Url>,
+}
+
+impl Environment {
+    /// The environment of a document or worker script at this URL.
+    pub fn new(client: ClientId, creation_url: Url, services: Services) -> Self {
+        Self {
+            client,
+            origin: StorageKey::from_url(&creation_url).ok(),
+            services,
+            base_url: RefCell::new(creation_url.clone()),
+            creation_url,
+        }
+    }
+
+    /// The environment of a realm.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidStateError` when the realm has none, as in a test of single bindings.
+    pub fn of(realm: &Realm) -> Fallible<Rc<Self>> {
+        realm.service().ok_or_else(|| {
+            let message = "The global object belongs to no page or worker.";
+            Error::dom(DomExceptionName::InvalidStateError, message)
+        })
+    }
+
+    /// <https://html.spec.whatwg.org/multipage/webappapis.html#api-base-url>
+    pub fn base_url(&self) -> Url {
+        self.base_url.borrow().clone()
+    }
+
+    /// The document's URL, or its `base` element, has changed.
+    pub(crate) fn set_base_url(&self, url: Url) {
+        self.base_url.replace(url);
+    }
+
+    /// The origin as scripts see it.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/browsers.html#ascii-serialisation-of-an-origin>
+    pub fn serialized_origin(&self) -> String {
+        self.origin
+            .as_ref()
+            .map_or_else(|| "null".to_owned(), ToString::to_string)
+    }
+
+    /// <https://html.spec.whatwg.org/multipage/webappapis.html#encoding-parsing-a-url>
+    ///
+    /// # Errors
+    ///
+    /// A `TypeError` when the text is not a URL.
+    pub fn parse_url(&self, text: &str) -> Fallible<Url> {
+        self.base_url
+            .borrow()
+            .join(text)
+            .map_err(|error| Error::Type(format!("\"{text}\" is not a valid URL: {error}.")))
+    }
+}

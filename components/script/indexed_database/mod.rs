@@ -1,0 +1,26 @@
+//! IndexedDB in a window or worker: what its platform objects share.
+//!
+//! <https://w3c.github.io/IndexedDB/>
+//!
+//! - [`client`]: the way to the component, and what its events are for;
+//! - [`key`]: values as keys, key ranges, and back;
+//! - [`key_path`]: finding keys in values, and putting them there;
+//! - [`result`]: what becomes of the component's answers.
+//!
+//! The platform objects themselves are in [`crate::dom`], named `idb_…`. The component knows
+//! nothing of values, and this side nothing of storage.
+
+pub(crate) mod client;
+pub(crate) mod key;
+pub(crate) mod key_path;
+pub(crate) mod result;
+
+use crate::bindings::Realm;
+
+/// Closes the connections of a realm and aborts its transactions; call it when its global object
+/// goes away. Requests that are pending stay so.
+pub fn detach(realm: &Realm) {
+    if let Some(client) = realm.service::<client::DatabaseClient>() {
+        client.detach();
+    }
+}

@@ -1,0 +1,32 @@
+//! Windows and worker global scopes on QuickJS.
+//!
+//! - [`bindings`]: the binding runtime, and how to add an interface;
+//! - [`dom`]: the interfaces, one module each, named after them;
+//! - [`event_loop`]: tasks from other threads, and timers.
+//! - [`indexed_database`]: what the platform objects of IndexedDB share.
+//! - [`service_worker`]: the client side of service workers, and the threads on which they run;
+//! - [`fetch`]: requests of scripts;
+//! - [`structured_clone`]: values as bytes, for other threads and for the store.
+//! - [`window`]: windows, each on a thread of its own.
+//!
+//! This is the only crate in which JavaScript types occur.
+
+mod base64;
+#[macro_use]
+pub mod bindings;
+pub mod dom;
+pub mod dom_tree;
+pub mod environment;
+pub mod event_loop;
+pub mod fetch;
+pub mod indexed_database;
+mod inspect;
+pub mod service_worker;
+pub mod services;
+pub mod structured_clone;
+mod watchdog;
+pub mod window;
+
+pub use service_worker::ServiceWorkerThreads;
+pub use services::{ScriptLimits, ScriptReport, ScriptSource, Services};
+pub use window::{WindowHandle, WindowOptions, open};

@@ -1,0 +1,66 @@
+//! Service workers: the client side of their API, and the threads on which they run.
+//!
+//! - `client`: what a window or worker knows of registrations and workers, and its way to the
+//!   components;
+//! - `threads`: the host that starts, wakes and ends workers;
+//! - `thread`: the life of one worker on its thread;
+//! - `worker`: what the realm of a worker knows of itself, and its events;
+//! - `import`: `importScripts`;
+//! - `message`: messages on their way through the components.
+
+pub(crate) mod client;
+pub(crate) mod import;
+pub(crate) mod message;
+mod thread;
+mod threads;
+pub(crate) mod worker;
+
+use std::rc::Rc;
+
+use sw_traits::{ClientDescription, ClientKind, FrameType};
+
+pub use self::threads::ServiceWorkerThreads;
+use crate::bindings::{Fallible, Realm};
+use crate::environment::Environment;
+
+/// Makes a window a client of service workers and of Background Sync; call it when its realm has
+/// its [`Environment`] and event loop, before any script runs. A window with an opaque origin is
+/// no client.
+///
+/// # Errors
+///
+/// The realm has no environment or no event loop.
+pub fn attach_window(realm: &Realm, frame_type: FrameType) -> Fallible<()> {
+    let environment = Environment::of(realm)?;
+    let Some(storage_key) = environment.origin.clone() else {
+        return Ok(());
+    };
+    let description = ClientDescription {
+        id: environment.client,
+        storage_key,
+        creation_url: environment.creation_url.clone(),
+        kind: ClientKind::Window,
+        frame_type,
+        secure_context: realm.is_secure_context(),
+    };
+    client::ServiceWorkerClient::attach(realm, &environment.services, description)
+}
+
+/// Delivers the messages of service workers from now on; call it when the document has been
+/// parsed.
+///
+/// <https://html.spec.whatwg.org/multipage/parsing.html#the-end>
+pub fn enable_messages(realm: &Realm) {
+    if let Some(client) = realm.service::<client::ServiceWorkerClient>() {
+        client.enable_messages(realm);
+    }
+}
+
+/// Ends what [`attach_window`] began; call it when the window is closed or its document goes away.
+/// Promises that are pending stay so.
+pub fn detach(realm: &Realm) {
+    let client: Option<Rc<client::ServiceWorkerClient>> = realm.service();
+    if let Some(client) = client {
+        client.detach();
+    }
+}

@@ -1,0 +1,9 @@
+//! IndexedDB as pages and workers use it, on the real component and store.
+
+mod cursors;
+mod errors;
+mod host;
+mod keys;
+mod transactions;
+mod upgrades;
+mod values;

@@ -1,0 +1,184 @@
+//! What a window tells its scripts, and the limits it sets them.
+
+use super::*;
+
+#[test]
+fn the_window_tells_what_it_is() {
+    let site = Site::page("<!doctype html><body><a href='next?x#y'>next</a>");
+    let browser = Browser::new();
+    let window = browser.load(site.url("/folder/../?a=b#c"));
+    let origin = site.url("/").origin().ascii_serialization();
+    for (script, expected) in [
+        ("location.href", format!("{origin}/?a=b#c")),
+        (
+            "[location.origin === origin, location.pathname, location.search, location.hash].join()",
+            "true,/,?a=b,#c".to_owned(),
+        ),
+        (
+            "document.URL === location.href && document.location === location && String(location) === location.href",
+            "true".to_owned(),
+        ),
+        (
+            "window === self && window.window === globalThis && document.defaultView === window",
+            "true".to_owned(),
+        ),
+        (
+            "isSecureContext + ',' + navigator.onLine + ',' + (typeof navigator.userAgent)",
+            "true,true,string".to_owned(),
+        ),
+        (
+            "document.querySelector('a').href",
+            format!("{origin}/next?x#y"),
+        ),
+        (
+            "document.compatMode + document.characterSet + document.contentType",
+            "CSS1CompatUTF-8text/html".to_owned(),
+        ),
+        (
+            "performance.now() > 0 && performance === performance",
+            "true".to_owned(),
+        ),
+        (
+            "/^[0-9a-f-]{36}$/.test(crypto.randomUUID()) + ',' + crypto.getRandomValues(new Uint32Array(8)).some(x => x > 65535)",
+            "true,true".to_owned(),
+        ),
+        (
+            "new Promise(resolve => requestAnimationFrame(time => resolve(typeof time)))",
+            "number".to_owned(),
+        ),
+        (
+            "history.pushState({ a: [1] }, '', '/other'); location.pathname + history.state.a + history.length",
+            "/other12".to_owned(),
+        ),
+        (
+            "new Promise(resolve => { onhashchange = () => resolve(location.hash); location.hash = 'z' })",
+            "#z".to_owned(),
+        ),
+    ] {
+        assert_eq!(window.evaluate(script), Ok(expected), "{script}");
+    }
+    window.close();
+}
+
+#[test]
+fn the_network_comes_and_goes() {
+    let site = Site::page(
+        "<body><script>ononline = () => console.log('online', navigator.onLine);
+         addEventListener('offline', () => console.log('offline', navigator.onLine));</script>",
+    );
+    let browser = Browser::new();
+    let window = browser.load(site.url("/"));
+    for (link, expected) in [
+        (LinkState::None, "offline false"),
+        (LinkState::Routable, "online true"),
+    ] {
+        browser.network.set_link(link);
+        let (_, report) = window.wait_for(|report| matches!(report, ScriptReport::Console { .. }));
+        assert_eq!(line(report), expected);
+    }
+    window.close();
+}
+
+#[test]
+fn a_script_that_never_ends_is_stopped_and_the_page_lives_on() {
+    let site = Site::page(
+        "<body><script>for (;;);</script><script>console.log('next')</script>
+         <button onclick='while (true) {}'>hang</button>",
+    );
+    let browser = Browser::with_time_limit(Duration::from_millis(500));
+    let window = browser.open(site.url("/"));
+    let lines = window.lines_until_loaded();
+    assert_eq!(lines.len(), 2, "{lines:?}");
+    assert!(
+        lines[0].starts_with(
+            "error: The script was stopped: it ran longer than its time limit of 0.5 s."
+        ),
+        "{lines:?}"
+    );
+    assert_eq!(lines[1], "next");
+    assert!(
+        window
+            .evaluate("document.querySelector('button').click()")
+            .is_err()
+    );
+    let (_, report) = window.wait_for(is_error);
+    assert!(line(report).contains("was stopped"));
+    assert_eq!(window.text("1 + 1"), "2");
+    window.text("setTimeout(() => { for (;;); }); setTimeout(() => console.log('later'))");
+    window.wait_for(|report| line(report.clone()) == "later");
+    window.close();
+}
+
+#[test]
+fn a_window_is_closed_even_while_its_script_does_not_end() {
+    let site = Site::page("<body><script>console.log('begin'); for (;;);</script>");
+    let browser = Browser::with_time_limit(Duration::from_secs(3600));
+    let window = browser.open(site.url("/"));
+    window.wait_for(|report| line(report.clone()) == "begin");
+    window.handle.close();
+    window.handle.close();
+    let Window { handle, .. } = window;
+    handle.join(Duration::from_millis(100));
+    let rest: Vec<ScriptReport> = std::iter::from_fn(|| browser.reports.try_recv()).collect();
+    assert!(
+        matches!(rest[..], [ScriptReport::PageClosed { .. }]),
+        "{rest:?}"
+    );
+}
+
+#[test]
+fn what_a_developer_types_is_answered() {
+    let site = Site::page("<body><script>let secret = { a: 1 };</script>");
+    let browser = Browser::new();
+    let window = browser.open(site.url("/"));
+    assert_eq!(window.text("secret.a + 1"), "2", "waits for the page");
+    assert_eq!(window.text("'text'"), "text");
+    assert_eq!(
+        window.text("(async () => { await null; return 42 })()"),
+        "42"
+    );
+    assert_eq!(
+        window.evaluate("null.x").unwrap_err().split(':').next(),
+        Some("TypeError")
+    );
+    assert_eq!(
+        window.evaluate("Promise.reject(new RangeError('r'))"),
+        Err("RangeError: r".to_owned())
+    );
+    assert!(window.evaluate("(").unwrap_err().starts_with("SyntaxError"));
+    let (sender, answers) = unbounded();
+    window.handle.evaluate(
+        "new Promise(() => {})".to_owned(),
+        Callback::to_sender(&sender, |answer| answer),
+    );
+    window.handle.close();
+    assert!(matches!(
+        answers.recv_timeout(Some(PATIENCE)),
+        Received::Message(Err(_))
+    ));
+    window.handle.join(PATIENCE);
+}
+
+#[test]
+fn a_window_is_a_service_worker_client_until_it_is_closed() {
+    let site = Site::page("<body>");
+    let browser = Browser::new();
+    let window = browser.load(site.url("/"));
+    let Received::Message(SwRegistrationMessage::AttachClient { client, .. }) =
+        browser.clients.recv_timeout(Some(PATIENCE))
+    else {
+        panic!("the window is no client");
+    };
+    assert_eq!(client.creation_url, site.url("/"));
+    window.close();
+    loop {
+        match browser.clients.recv_timeout(Some(PATIENCE)) {
+            Received::Message(SwRegistrationMessage::DetachClient { client: gone }) => {
+                assert_eq!(gone, client.id);
+                return;
+            }
+            Received::Message(_) => {}
+            other => panic!("the window stays a client: {other:?}"),
+        }
+    }
+}

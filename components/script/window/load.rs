@@ -1,0 +1,250 @@
+//! From a response to a page: parsing, scripts, and the events on the way.
+//!
+//! <https://html.spec.whatwg.org/multipage/document-lifecycle.html>
+
+use std::rc::Rc;
+
+use net::{CredentialsMode, Destination, FetchResult, Request, RequestMode, Response};
+use url::Url;
+
+use super::page::{Navigation, Page, ReadyState};
+use super::scripts::{self, Next};
+use crate::bindings::generated::EventInit;
+use crate::bindings::report::report_exception;
+use crate::bindings::{Dom, Fallible, Realm};
+use crate::dom::document::{self, Document};
+use crate::dom::event_target::EventTarget;
+use crate::dom::window::Window;
+use crate::dom_tree::{DocumentParser, ParserStop};
+use crate::service_worker;
+
+/// The request for a document.
+///
+/// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#create-navigation-params-by-fetching>
+pub(super) fn request(navigation: &Navigation) -> Request {
+    let mut request = Request {
+        mode: RequestMode::Navigate,
+        credentials: CredentialsMode::Include,
+        destination: Destination::Document,
+        referrer: navigation.referrer.clone(),
+        ..Request::new(navigation.url.clone())
+    };
+    if let Some(body) = &navigation.body {
+        "POST".clone_into(&mut request.method);
+        let content_type = b"application/x-www-form-urlencoded".to_vec();
+        request
+            .headers
+            .push(("Content-Type".to_owned(), content_type));
+        request.body = Some(body.clone().into_bytes());
+    }
+    request
+}
+
+/// A response that is a page.
+pub(super) struct Loaded {
+    pub(super) url: Url,
+    pub(super) content_type: String,
+    /// Whether it is HTML; other text is shown as it is.
+    pub(super) is_html: bool,
+    pub(super) body: Vec<u8>,
+}
+
+/// What a fetch brought, if it is a page. A page that comes with an error status is one.
+///
+/// # Errors
+///
+/// Why it is none, for a web developer.
+pub(super) fn check(asked: &Url, result: FetchResult) -> Result<Loaded, String> {
+    let response: Response = result.map_err(|error| error.to_string())?;
+    let url = response.url.clone().unwrap_or_else(|| asked.clone());
+    if matches!(response.status, 204 | 205) {
+        let status = response.status;
+        return Err(format!(
+            "the server has no page at {url}: it answered with status {status}"
+        ));
+    }
+    let header = response.header("content-type").unwrap_or_default();
+    let header = String::from_utf8_lossy(&header).into_owned();
+    let essence = header
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let is_html = match essence.as_str() {
+        "text/html" | "application/xhtml+xml" => true,
+        // Without a type, the beginning decides.
+        "" => response.body.trim_ascii_start().starts_with(b"<"),
+        _ => false,
+    };
+    let is_text = essence.is_empty()
+        || essence.starts_with("text/")
+        || essence.ends_with("json")
+        || essence.ends_with("javascript");
+    if !is_html && !is_text {
+        return Err(format!(
+            "{url} is no page: the server says that it is {essence}"
+        ));
+    }
+    let content_type = if header.is_empty() {
+        "text/html".to_owned()
+    } else {
+        header
+    };
+    Ok(Loaded {
+        url,
+        content_type,
+        is_html,
+        body: response.body,
+    })
+}
+
+/// How far the loading of a document is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    Parsing,
+    /// Deferred scripts run.
+    Deferred,
+    /// The `load` event waits for other scripts.
+    AwaitingLoad,
+    Loaded,
+}
+
+/// Takes a document from its text to its `load` event, a step at a time.
+pub(super) struct Loader {
+    phase: Phase,
+    page: Rc<Page>,
+    document: Dom<Document>,
+    window: Dom<Window>,
+}
+
+/// What is to be done next.
+pub(super) enum Step {
+    Parse,
+    Run(Next),
+    EndParsing,
+    Load,
+}
+
+impl Loader {
+    pub(super) fn new(
+        page: Rc<Page>,
+        document: Dom<Document>,
+        window: Dom<Window>,
+        text: &str,
+    ) -> Self {
+        let mut parser = DocumentParser::new(Rc::clone(&page.store.tree));
+        parser.push(text);
+        page.parser.replace(Some(parser));
+        Self {
+            phase: Phase::Parsing,
+            page,
+            document,
+            window,
+        }
+    }
+
+    /// Whether the `load` event was fired.
+    pub(super) fn is_loaded(&self) -> bool {
+        self.phase == Phase::Loaded
+    }
+
+    /// What can be done now, each as a task of its own.
+    pub(super) fn next(&self) -> Option<Step> {
+        let scripts = &self.page.scripts;
+        if scripts.independent_is_ready() {
+            return Some(Step::Run(Next::Independent));
+        }
+        match self.phase {
+            Phase::Parsing if scripts.blocks_parser() => scripts
+                .blocking_is_ready()
+                .then_some(Step::Run(Next::Blocking)),
+            Phase::Parsing => Some(Step::Parse),
+            Phase::Deferred => match scripts.next_deferred() {
+                Some(ready) => ready.then_some(Step::Run(Next::Deferred)),
+                None => Some(Step::EndParsing),
+            },
+            Phase::AwaitingLoad => scripts.nothing_delays_load().then_some(Step::Load),
+            Phase::Loaded => None,
+        }
+    }
+
+    /// Does one step.
+    pub(super) fn advance(&mut self, realm: &Realm, step: &Step) {
+        let result = match step {
+            Step::Run(next) => {
+                scripts::run_next(&self.page, realm, *next);
+                Ok(())
+            }
+            Step::Parse => self.parse(realm),
+            Step::EndParsing => self.end_parsing(realm),
+            Step::Load => self.load(realm),
+        };
+        if let Err(error) = result {
+            report_exception(realm, error);
+        }
+    }
+
+    fn parse(&mut self, realm: &Realm) -> Fallible<()> {
+        // The parser is not borrowed while a script runs, which may write into it.
+        let stop = self
+            .page
+            .parser
+            .borrow_mut()
+            .as_mut()
+            .map(DocumentParser::run);
+        match stop {
+            Some(ParserStop::Script(element)) => {
+                let prepared = self.page.store.tree.borrow_mut().prepare_script(element);
+                if let Some(prepared) = prepared {
+                    scripts::start(&self.page, realm, prepared);
+                }
+                Ok(())
+            }
+            Some(ParserStop::OutOfInput) | None => {
+                if let Some(parser) = self.page.parser.take() {
+                    parser.finish();
+                }
+                self.phase = Phase::Deferred;
+                // The event handlers in the attributes of `body` are the window's.
+                let body = self.page.store.tree.borrow().body();
+                if let Some(body) = body {
+                    self.page.store.wrap(realm, body)?;
+                }
+                self.become_ready(realm, ReadyState::Interactive)
+            }
+        }
+    }
+
+    /// <https://html.spec.whatwg.org/multipage/parsing.html#the-end>
+    fn end_parsing(&mut self, realm: &Realm) -> Fallible<()> {
+        self.phase = Phase::AwaitingLoad;
+        document::fire(&self.document, realm, "DOMContentLoaded", true)?;
+        service_worker::enable_messages(realm);
+        Ok(())
+    }
+
+    fn load(&mut self, realm: &Realm) -> Fallible<()> {
+        self.phase = Phase::Loaded;
+        self.become_ready(realm, ReadyState::Complete)?;
+        self.fire_at_window(realm, "load")?;
+        self.fire_at_window(realm, "pageshow")
+    }
+
+    fn become_ready(&self, realm: &Realm, state: ReadyState) -> Fallible<()> {
+        self.page.set_ready_state(state);
+        document::fire(&self.document, realm, "readystatechange", false)
+    }
+
+    /// Fires an event at the window.
+    ///
+    /// # Errors
+    ///
+    /// The engine is out of memory.
+    pub(super) fn fire_at_window(&self, realm: &Realm, type_: &str) -> Fallible<()> {
+        let window: &EventTarget = &self.window;
+        window
+            .fire_event(realm, type_, &EventInit::default())
+            .map(drop)
+    }
+}

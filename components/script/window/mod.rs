@@ -1,0 +1,115 @@
+//! Windows: each on a thread of its own, with its own engine.
+//!
+//! - [`open`] starts a window, [`WindowHandle`] is the way to it;
+//! - `inbox`: what reaches the thread;
+//! - `thread`: its loop, from document to document;
+//! - `load`: from a response to a page;
+//! - `page`: the state of one document;
+//! - `scripts`: `script` elements;
+//! - `evaluate`: what a developer types;
+//! - `delegate`: what goes wrong, and the console.
+
+mod delegate;
+mod evaluate;
+mod inbox;
+mod load;
+pub(crate) mod page;
+pub(crate) mod scripts;
+mod thread;
+
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use base::channel::{Callback, Received, Receiver};
+use parking_lot::Mutex;
+use url::Url;
+
+use crate::services::Services;
+use inbox::{Inbox, Input};
+use thread::Stopper;
+
+/// What to open.
+#[derive(Clone, Debug)]
+pub struct WindowOptions {
+    url: Url,
+}
+
+impl WindowOptions {
+    /// A top-level window that shows this page.
+    pub fn new(url: Url) -> Self {
+        Self { url }
+    }
+}
+
+/// A window. Dropping the handle does not close it.
+pub struct WindowHandle {
+    inbox: Inbox,
+    stopper: Stopper,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    /// Gets disconnected when the thread has ended.
+    ended: Receiver<()>,
+}
+
+/// Opens a window and loads its page. What becomes of it is reported through
+/// [`Services::report`]: `PageLoaded` after the `load` event, or `PageFailed`, and `PageClosed`
+/// when the page goes away. A page that the server sends with an error status is a page like any
+/// other.
+pub fn open(services: Services, options: WindowOptions) -> WindowHandle {
+    let started = thread::start(services, options.url);
+    WindowHandle {
+        inbox: started.inbox,
+        stopper: started.stopper,
+        thread: Mutex::new(started.thread),
+        ended: started.ended,
+    }
+}
+
+impl WindowHandle {
+    /// Evaluates a script in the page as a developer tools console does, once the page has loaded:
+    /// a promise is waited for, and the result comes as text. `done` is called exactly once, with
+    /// what was thrown if the script fails, or with why it could not run.
+    pub fn evaluate(&self, script: String, done: Callback<Result<String, String>>) {
+        if self.stopper.has_ended() {
+            done.call(Err("The window is closed.".to_owned()));
+            return;
+        }
+        self.inbox.put(Input::Evaluate(script, done));
+        self.answer_if_ended();
+    }
+
+    /// Closes the window after the task that runs now: its environment is discarded, and it is no
+    /// service worker client any more. Does nothing when it is closed already.
+    pub fn close(&self) {
+        self.inbox.put(Input::Close);
+    }
+
+    /// Waits until a window that is being closed has ended, but not longer than `patience`; a
+    /// script that runs then is stopped. A thread that does not end even so is left behind.
+    pub fn join(self, patience: Duration) {
+        if self.ended.recv_timeout(Some(patience)) == Received::TimedOut {
+            self.stopper.stop();
+            if self.ended.recv_timeout(Some(patience)) == Received::TimedOut {
+                log::error!("a window's script did not stop; its thread is left behind");
+                return;
+            }
+        }
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            log::error!("a window's thread panicked");
+        }
+    }
+
+    /// What was handed in while the thread ended is answered here.
+    fn answer_if_ended(&self) {
+        if self.stopper.has_ended() {
+            thread::refuse(&self.inbox);
+        }
+    }
+}
+
+impl std::fmt::Debug for WindowHandle {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("WindowHandle")
+    }
+}

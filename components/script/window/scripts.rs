@@ -1,0 +1,342 @@
+//! `script` elements: fetching and running them at their time.
+//!
+//! <https://html.spec.whatwg.org/multipage/scripting.html#script-processing-model>
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use base::channel::Callback;
+use net::{Destination, FetchResult, Request, RequestMode};
+
+use super::inbox::Input;
+use super::page::Page;
+use crate::bindings::generated::EventInit;
+use crate::bindings::report::report_exception;
+use crate::bindings::{Error, Fallible, Realm};
+use crate::dom::node_store::NodeStore;
+use crate::dom_tree::{
+    NodeId, PreparedScript, ScriptKind, ScriptSource, ScriptTiming, decode_text,
+};
+use crate::services::{ScriptReport, ScriptSource as Source};
+
+/// The scripts of a document that have not run yet.
+#[derive(Default)]
+pub(crate) struct ScriptQueues {
+    /// The script for which the parser waits.
+    blocking: RefCell<Option<PendingScript>>,
+    /// <https://html.spec.whatwg.org/multipage/scripting.html#list-of-scripts-that-will-execute-when-the-document-has-finished-parsing>
+    deferred: RefCell<VecDeque<PendingScript>>,
+    /// <https://html.spec.whatwg.org/multipage/scripting.html#list-of-scripts-that-will-execute-in-order-as-soon-as-possible>
+    in_order: RefCell<VecDeque<PendingScript>>,
+    /// <https://html.spec.whatwg.org/multipage/scripting.html#set-of-scripts-that-will-execute-as-soon-as-possible>
+    asynchronous: RefCell<Vec<PendingScript>>,
+    pub(super) current: Cell<Option<NodeId>>,
+    last_fetch: Cell<u64>,
+}
+
+/// A script whose time has not come.
+struct PendingScript {
+    element: NodeId,
+    kind: ScriptKind,
+    /// The fetch that brings it.
+    fetch: u64,
+    text: Text,
+}
+
+enum Text {
+    Awaited,
+    /// The text, its URL, its first line, and whether it came from a URL of its own.
+    Here {
+        text: String,
+        url: String,
+        line: u32,
+        external: bool,
+    },
+    /// Why there is none.
+    Failed(String),
+}
+
+impl PendingScript {
+    fn is_ready(&self) -> bool {
+        !matches!(self.text, Text::Awaited)
+    }
+}
+
+impl ScriptQueues {
+    /// Whether no script waits.
+    pub(super) fn is_idle(&self) -> bool {
+        self.blocking.borrow().is_none()
+            && self.deferred.borrow().is_empty()
+            && self.nothing_delays_load()
+    }
+
+    /// Whether the parser waits for a script.
+    pub(super) fn blocks_parser(&self) -> bool {
+        self.blocking.borrow().is_some()
+    }
+
+    /// Whether a script that came is to be run before the parser goes on.
+    pub(super) fn blocking_is_ready(&self) -> bool {
+        self.blocking
+            .borrow()
+            .as_ref()
+            .is_some_and(PendingScript::is_ready)
+    }
+
+    /// Whether there is a deferred script, and whether it has come.
+    pub(super) fn next_deferred(&self) -> Option<bool> {
+        self.deferred.borrow().front().map(PendingScript::is_ready)
+    }
+
+    /// Whether a script that does not wait for the parser can run.
+    pub(super) fn independent_is_ready(&self) -> bool {
+        self.in_order
+            .borrow()
+            .front()
+            .is_some_and(PendingScript::is_ready)
+            || self
+                .asynchronous
+                .borrow()
+                .iter()
+                .any(PendingScript::is_ready)
+    }
+
+    /// Whether no script is left that the `load` event waits for.
+    pub(super) fn nothing_delays_load(&self) -> bool {
+        self.in_order.borrow().is_empty() && self.asynchronous.borrow().is_empty()
+    }
+
+    fn take_blocking(&self) -> Option<PendingScript> {
+        self.blocking.take()
+    }
+
+    fn take_deferred(&self) -> Option<PendingScript> {
+        self.deferred.borrow_mut().pop_front()
+    }
+
+    fn take_independent(&self) -> Option<PendingScript> {
+        let mut in_order = self.in_order.borrow_mut();
+        if in_order.front().is_some_and(PendingScript::is_ready) {
+            return in_order.pop_front();
+        }
+        let mut asynchronous = self.asynchronous.borrow_mut();
+        let place = asynchronous.iter().position(PendingScript::is_ready)?;
+        Some(asynchronous.remove(place))
+    }
+
+    /// Says what became of a fetch.
+    fn arrived(&self, fetch: u64, text: Text) {
+        let mut blocking = self.blocking.borrow_mut();
+        let mut deferred = self.deferred.borrow_mut();
+        let mut in_order = self.in_order.borrow_mut();
+        let mut asynchronous = self.asynchronous.borrow_mut();
+        let mut all = blocking
+            .iter_mut()
+            .chain(deferred.iter_mut())
+            .chain(in_order.iter_mut())
+            .chain(asynchronous.iter_mut());
+        if let Some(script) = all.find(|script| script.fetch == fetch) {
+            script.text = text;
+        }
+    }
+}
+
+/// Which of the waiting scripts is to run.
+#[derive(Clone, Copy)]
+pub(super) enum Next {
+    Blocking,
+    Deferred,
+    Independent,
+}
+
+/// Run a waiting script that has come.
+pub(super) fn run_next(page: &Page, realm: &Realm, next: Next) {
+    let script = match next {
+        Next::Blocking => page.scripts.take_blocking(),
+        Next::Deferred => page.scripts.take_deferred(),
+        Next::Independent => page.scripts.take_independent(),
+    };
+    if let Some(script) = script {
+        run(page, realm, script);
+    }
+}
+
+/// A script inserted `script` elements: those that run now run at once.
+pub(crate) fn prepare_inserted(realm: &Realm, store: &Rc<NodeStore>, element: NodeId) {
+    let Some(page) = realm.service::<Page>() else {
+        return;
+    };
+    let prepared = store.tree.borrow_mut().prepare_script(element);
+    if let Some(prepared) = prepared {
+        start(&page, realm, prepared);
+    }
+}
+
+/// Run a prepared script if its time has come, else fetch it and let it wait.
+pub(super) fn start(page: &Page, realm: &Realm, prepared: PreparedScript) {
+    let PreparedScript {
+        element,
+        kind,
+        source,
+        timing,
+    } = prepared;
+    let document_url = page.url().to_string();
+    let mut script = PendingScript {
+        element,
+        kind,
+        fetch: 0,
+        text: Text::Awaited,
+    };
+    match source {
+        ScriptSource::Inline { text, line } => {
+            script.text = Text::Here {
+                text,
+                url: document_url,
+                line,
+                external: false,
+            };
+        }
+        ScriptSource::External(source) if source.is_empty() => {
+            script.text = Text::Failed("A script element has an empty src attribute.".to_owned());
+        }
+        ScriptSource::External(source) => match page.environment.parse_url(&source) {
+            Ok(url) => script.fetch = fetch(page, kind, url),
+            Err(_) => {
+                script.text =
+                    Text::Failed(format!("The script URL \"{source}\" is not a valid URL."));
+            }
+        },
+    }
+    let queues = &page.scripts;
+    match timing {
+        ScriptTiming::Immediately => run(page, realm, script),
+        ScriptTiming::BlockingParser => {
+            queues.blocking.replace(Some(script));
+        }
+        ScriptTiming::AfterParsing => queues.deferred.borrow_mut().push_back(script),
+        ScriptTiming::InOrder => queues.in_order.borrow_mut().push_back(script),
+        ScriptTiming::Async => queues.asynchronous.borrow_mut().push(script),
+    }
+    if timing != ScriptTiming::Immediately {
+        page.inbox.wake();
+    }
+}
+
+/// <https://html.spec.whatwg.org/multipage/webappapis.html#fetch-a-classic-script>
+fn fetch(page: &Page, kind: ScriptKind, url: url::Url) -> u64 {
+    let id = page.scripts.last_fetch.get() + 1;
+    page.scripts.last_fetch.set(id);
+    let environment = &page.environment;
+    let request = Request {
+        mode: if kind == ScriptKind::Classic {
+            RequestMode::NoCors
+        } else {
+            RequestMode::Cors
+        },
+        origin: environment.origin.clone(),
+        destination: Destination::Script,
+        referrer: Some(page.url()),
+        ..Request::new(url)
+    };
+    let inbox = page.inbox.clone();
+    let done = Callback::new(move |result| inbox.put(Input::Script(id, result)));
+    environment.services.net.fetch(request, done);
+    id
+}
+
+/// A script has come, or not.
+pub(super) fn arrived(page: &Page, fetch: u64, result: FetchResult) {
+    let text = match result {
+        Err(error) => Text::Failed(format!("A script could not be loaded: {error}.")),
+        Ok(response) => {
+            let response = response.unfiltered();
+            let url = response
+                .url
+                .as_ref()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            if response.is_ok() {
+                let content_type = response.header("content-type").unwrap_or_default();
+                let content_type = String::from_utf8_lossy(&content_type);
+                let text = decode_text(&response.body, &content_type, page.encoding());
+                Text::Here {
+                    text,
+                    url,
+                    line: 1,
+                    external: true,
+                }
+            } else {
+                let status = response.status;
+                Text::Failed(format!(
+                    "The script {url} could not be loaded: the server answered with status \
+                     {status} {}.",
+                    response.status_text
+                ))
+            }
+        }
+    };
+    page.scripts.arrived(fetch, text);
+}
+
+/// <https://html.spec.whatwg.org/multipage/scripting.html#execute-the-script-element>
+fn run(page: &Page, realm: &Realm, script: PendingScript) {
+    let result = match (script.kind, script.text) {
+        (
+            ScriptKind::Classic,
+            Text::Here {
+                text,
+                url,
+                line,
+                external,
+            },
+        ) => {
+            let before = page.scripts.current.replace(Some(script.element));
+            let line = i32::try_from(line).unwrap_or(i32::MAX);
+            let result = realm.evaluate_at(&text, &url, line);
+            page.scripts.current.set(before);
+            if let Err(error) = result {
+                report_exception(realm, error);
+            }
+            if external {
+                fire(page, realm, script.element, "load")
+            } else {
+                Ok(())
+            }
+        }
+        (_, Text::Failed(reason)) => {
+            report(page, reason);
+            fire(page, realm, script.element, "error")
+        }
+        (kind, _) => {
+            let kind = if kind == ScriptKind::Module {
+                "Module scripts"
+            } else {
+                "Import maps"
+            };
+            report(page, format!("{kind} are not supported yet."));
+            fire(page, realm, script.element, "error")
+        }
+    };
+    if let Err(error) = result {
+        report_exception(realm, error);
+    }
+}
+
+fn report(page: &Page, text: String) {
+    let source = Source::Page { url: page.url() };
+    page.environment
+        .services
+        .report
+        .call(ScriptReport::ScriptError { source, text });
+}
+
+fn fire(page: &Page, realm: &Realm, element: NodeId, type_: &str) -> Fallible<()> {
+    let element = page.store.wrap(realm, element)?;
+    let target = element
+        .upcast::<crate::dom::event_target::EventTarget>()
+        .ok_or_else(|| Error::Type("A node is no event target.".to_owned()))?;
+    target
+        .fire_event(realm, type_, &EventInit::default())
+        .map(drop)
+}
