@@ -1,0 +1,164 @@
+//! Puts the components together: what an embedder depends on.
+//!
+//! A [`Builder`] takes what belongs to the embedder (the clock, the profile, the source of network
+//! changes, the permission policy) and starts an [`Engine`]: the store, the network monitor, HTTP,
+//! IndexedDB, the service worker registrations and the sync manager, each on its thread. The
+//! embedder's [`WorkerHost`](sw_traits::WorkerHost) runs the service workers; nothing here knows of
+//! a script engine.
+//!
+//! An engine whose threads have started is complete: what its profile holds fires when it is due,
+//! with no page open.
+
+mod builder;
+mod loader;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use base::channel::{Callback, bounded};
+use base::time::Clock;
+use indexed_db::{IndexedDbHandle, IndexedDbThread};
+use net::{Net, NetHandle};
+use net_monitor::NetworkMonitor;
+use network_traits::NetworkMonitorHandle;
+use storage::{Location, OpenReport, Store};
+use sw_registration::SwRegistrationThread;
+use sw_traits::SwRegistrationHandle;
+use sync_traits::SyncManagerHandle;
+
+pub use builder::{Builder, StartError};
+
+/// One handle per component. Clones are handles of the same components.
+#[derive(Clone)]
+pub struct Handles {
+    /// Service worker registrations.
+    pub service_workers: SwRegistrationHandle,
+    /// Background Sync.
+    pub sync: SyncManagerHandle,
+    /// HTTP fetch.
+    pub net: NetHandle,
+    /// IndexedDB.
+    pub indexed_db: IndexedDbHandle,
+    /// The network monitor.
+    pub network: NetworkMonitorHandle,
+    /// The embedder's clock.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// What an engine found when it started.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Summary {
+    /// The profile folder; none when the profile is in memory.
+    pub profile: Option<PathBuf>,
+    /// How many service worker registrations the profile holds.
+    pub registrations: usize,
+    /// How many sync registrations the profile holds.
+    pub syncs: usize,
+    /// What opening the profile had to repair, and what does not work, in words for people.
+    pub repairs: Vec<String>,
+}
+
+/// A running engine.
+pub struct Engine {
+    handles: Handles,
+    location: Location,
+    open_report: OpenReport,
+    source_error: Option<String>,
+    // Stopped from top to bottom: first who causes work, last who does it.
+    sync: JoinHandle<()>,
+    service_workers: SwRegistrationThread,
+    indexed_db: IndexedDbThread,
+    net: Net,
+    monitor: NetworkMonitor,
+    store: Store,
+}
+
+impl Engine {
+    /// The handles of the components.
+    pub fn handles(&self) -> &Handles {
+        &self.handles
+    }
+
+    /// What the engine found in its profile.
+    pub fn summary(&self) -> Summary {
+        let registrations = wait_for(|done| {
+            // Without an answer there are none.
+            let _ = self.handles.service_workers.snapshot(done);
+        });
+        let syncs = wait_for(|done| {
+            let _ = self.handles.sync.snapshot(done);
+        });
+        Summary {
+            profile: match &self.location {
+                Location::Folder(folder) => Some(folder.clone()),
+                Location::Memory => None,
+            },
+            registrations: registrations.map_or(0, |registrations: Vec<_>| registrations.len()),
+            syncs: syncs.map_or(0, |syncs: Vec<_>| syncs.len()),
+            repairs: self.repairs(),
+        }
+    }
+
+    fn repairs(&self) -> Vec<String> {
+        let report = &self.open_report;
+        let mut repairs = Vec::new();
+        let mut tell = |count: u64, what: &str| {
+            if count > 0 {
+                repairs.push(format!("{count} {what}"));
+            }
+        };
+        tell(
+            report.unfinished_snapshots_removed as u64,
+            "unfinished snapshot(s) removed",
+        );
+        tell(
+            report.snapshots_set_aside as u64,
+            "unreadable snapshot(s) set aside",
+        );
+        tell(
+            report.lost_commits,
+            "commit(s) lost, because files of the profile were damaged",
+        );
+        tell(report.quarantined, "unreadable record(s) in quarantine");
+        repairs.extend(self.source_error.clone());
+        repairs
+    }
+
+    /// Stop the components in order: no event is dispatched any more, the workers end, what is to
+    /// be written is written, the profile is free for the next one.
+    pub fn shut_down(self) {
+        let Self {
+            handles,
+            sync,
+            service_workers,
+            indexed_db,
+            net,
+            monitor,
+            store,
+            ..
+        } = self;
+        if wait_for(|done| {
+            // When it has ended already, nobody answers.
+            let _ = handles.sync.exit(done);
+        })
+        .is_some()
+            && sync.join().is_err()
+        {
+            log::error!("the sync manager's thread panicked");
+        }
+        drop(service_workers);
+        drop(indexed_db);
+        drop(net);
+        drop(monitor);
+        store.close();
+    }
+}
+
+/// Wait for the one answer to a question. Nothing when its component ends without an answer.
+fn wait_for<T: Send + 'static>(ask: impl FnOnce(Callback<T>)) -> Option<T> {
+    let (sender, receiver) = bounded(1);
+    ask(Callback::to_sender(&sender, |answer| answer));
+    drop(sender);
+    receiver.recv().ok()
+}

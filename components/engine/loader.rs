@@ -1,0 +1,88 @@
+use base::channel::Callback;
+use base::exception::DomException;
+use net::{CacheMode, Destination, NetHandle, RedirectMode, Request, RequestMode, Response};
+use sw_traits::{LoadedScript, ScriptLoader, ScriptRequest, ScriptResource, WorkerType};
+use url::Url;
+
+/// Loads the scripts of service workers over HTTP.
+pub(crate) struct NetScriptLoader {
+    net: NetHandle,
+}
+
+impl NetScriptLoader {
+    pub(crate) fn new(net: NetHandle) -> Self {
+        Self { net }
+    }
+}
+
+impl ScriptLoader for NetScriptLoader {
+    fn load(&mut self, request: ScriptRequest, done: Callback<Result<LoadedScript, DomException>>) {
+        let url = request.url.clone();
+        self.net.fetch(
+            http_request(request),
+            Callback::new(move |result: net::FetchResult| {
+                done.call(match result {
+                    Ok(response) => Ok(loaded_script(&url, &response)),
+                    Err(error) => Err(error.exception()),
+                });
+            }),
+        );
+    }
+}
+
+/// <https://w3c.github.io/ServiceWorker/#update-algorithm>, its steps that set up the request.
+fn http_request(request: ScriptRequest) -> Request {
+    let mode = match (request.is_top_level, request.worker_type) {
+        (true, _) => RequestMode::SameOrigin,
+        (false, WorkerType::Module) => RequestMode::Cors,
+        (false, WorkerType::Classic) => RequestMode::NoCors,
+    };
+    let top_level = request.is_top_level;
+    Request {
+        headers: if top_level {
+            vec![("Service-Worker".to_owned(), b"script".to_vec())]
+        } else {
+            Vec::new()
+        },
+        mode,
+        redirect: if top_level {
+            RedirectMode::Error
+        } else {
+            RedirectMode::Follow
+        },
+        cache: if request.bypass_cache {
+            CacheMode::NoStore
+        } else {
+            CacheMode::Default
+        },
+        origin: Some(request.storage_key),
+        destination: if top_level {
+            Destination::ServiceWorker
+        } else {
+            Destination::Script
+        },
+        referrer: request.referrer,
+        ..Request::new(request.url)
+    }
+}
+
+fn loaded_script(url: &Url, response: &Response) -> LoadedScript {
+    // A script of another origin may be run though it may not be read.
+    let response = response.unfiltered();
+    let text = |name| {
+        response
+            .header(name)
+            .map(|value| String::from_utf8_lossy(&value).into_owned())
+    };
+    LoadedScript {
+        resource: ScriptResource {
+            url: url.clone(),
+            body: response.body.as_slice().into(),
+            content_type: text("content-type").unwrap_or_default(),
+            referrer_policy: text("referrer-policy").unwrap_or_default(),
+        },
+        status: response.status,
+        service_worker_allowed: text("service-worker-allowed"),
+        from_cache: false,
+    }
+}

@@ -1,0 +1,271 @@
+//! An engine as an embedder without a script engine of ours has it: a clock and a worker host of
+//! its own, everything else real.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use base::channel::{Callback, Receiver, Sender, unbounded};
+use base::ids::{ClientId, WorkerId};
+use base::time::{Clock, MonotonicTime, Timestamp, WallTime};
+use base::{DomString, StorageKey};
+use engine::{Builder, Engine, StartError};
+use network_traits::EmulationSessionId;
+use storage::{Location, OpenError};
+use sw_traits::{
+    ClientDescription, ClientKind, EventDispatch, EventOutcome, FrameType, SwAnswer, SwClientEvent,
+    SwClientHandle, SwRequest, UpdateViaCache, WorkerEvent, WorkerHost, WorkerHostEvent,
+    WorkerLaunch, WorkerType,
+};
+use sync_traits::{LogEntry, LogEvent, SyncClientEvent, SyncRequest};
+use tempfile::tempdir;
+use url::Url;
+
+/// A millisecond passes with each look at it.
+#[derive(Default)]
+struct CountingClock(AtomicU64);
+
+impl Clock for CountingClock {
+    fn now(&self) -> Timestamp {
+        let millis = self.0.fetch_add(1, Ordering::Relaxed);
+        Timestamp {
+            wall: WallTime::from_millis(i64::try_from(millis).unwrap()),
+            monotonic: MonotonicTime::from_start(Duration::from_millis(millis)),
+        }
+    }
+}
+
+/// Runs no script: every worker starts, every event is fulfilled, and the test hears of each.
+struct AgreeableHost {
+    events: Option<Callback<WorkerHostEvent>>,
+    seen: Sender<WorkerEvent>,
+}
+
+impl WorkerHost for AgreeableHost {
+    fn start(&mut self, launch: WorkerLaunch, events: Callback<WorkerHostEvent>) {
+        let event_types = ["install", "activate", "sync"].map(str::to_owned).to_vec();
+        events.call(WorkerHostEvent::Started {
+            worker: launch.worker,
+            event_types,
+        });
+        self.events = Some(events);
+    }
+
+    fn dispatch(&mut self, worker: WorkerId, dispatch: EventDispatch) {
+        self.seen.send(dispatch.kind).unwrap();
+        let outcome = EventOutcome::Fulfilled;
+        let ended = WorkerHostEvent::EventEnded {
+            worker,
+            event: dispatch.event,
+            outcome,
+        };
+        self.events.as_ref().unwrap().call(ended);
+    }
+
+    fn terminate(&mut self, worker: WorkerId) {
+        self.events
+            .as_ref()
+            .unwrap()
+            .call(WorkerHostEvent::Stopped {
+                worker,
+                crash: None,
+            });
+    }
+
+    fn shut_down(&mut self, _: Duration) {}
+}
+
+struct Running {
+    engine: Engine,
+    worker_events: Receiver<WorkerEvent>,
+    log: Receiver<LogEntry>,
+}
+
+fn builder() -> Builder {
+    Builder::new(Arc::new(CountingClock::default()))
+}
+
+fn start(builder: Builder) -> Result<Running, StartError> {
+    let (seen, worker_events) = unbounded();
+    let (log_sender, log) = unbounded();
+    let engine = builder
+        .observe_log(Callback::to_sender(&log_sender, |entry| entry))
+        .start(|_| Box::new(AgreeableHost { events: None, seen }))?;
+    Ok(Running {
+        engine,
+        worker_events,
+        log,
+    })
+}
+
+/// A server that has one service worker script.
+fn serve_script() -> Url {
+    let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
+    let url = format!(
+        "http://localhost:{}/",
+        server.server_addr().to_ip().unwrap().port()
+    );
+    std::thread::spawn(move || {
+        let request = server.recv().unwrap();
+        assert!(request.headers().iter().any(|header| {
+            header.field.equiv("Service-Worker") && header.value.as_str() == "script"
+        }));
+        let header = "Content-Type: text/javascript"
+            .parse::<tiny_http::Header>()
+            .unwrap();
+        let response = tiny_http::Response::from_string("// a worker").with_header(header);
+        request.respond(response).unwrap();
+    });
+    Url::parse(&url).unwrap()
+}
+
+struct Page {
+    client: ClientId,
+    handle: SwClientHandle,
+    events: Receiver<SwClientEvent>,
+}
+
+impl Page {
+    fn open(engine: &Engine, url: &Url) -> Self {
+        let (sender, events) = unbounded();
+        let description = ClientDescription {
+            id: ClientId::random(),
+            storage_key: StorageKey::from_url(url).unwrap(),
+            creation_url: url.clone(),
+            kind: ClientKind::Window,
+            frame_type: FrameType::TopLevel,
+            secure_context: true,
+        };
+        let client = description.id;
+        let events_to = Callback::to_sender(&sender, |event| event);
+        let handle = engine
+            .handles()
+            .service_workers
+            .attach_client(description, events_to);
+        Self {
+            client,
+            handle: handle.unwrap(),
+            events,
+        }
+    }
+
+    fn ask(&self, request: SwRequest) -> Result<SwAnswer, base::exception::DomException> {
+        let id = self.handle.request(request).unwrap();
+        loop {
+            if let SwClientEvent::Answer { request, result } = self.events.recv().unwrap()
+                && request == id
+            {
+                return result;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_page_registers_a_sync_and_the_embedders_worker_gets_it_after_a_restart() {
+    let folder = tempdir().unwrap();
+    let profile = || Location::Folder(folder.path().to_owned());
+    let session = EmulationSessionId(1);
+    let site = serve_script();
+
+    let running = start(builder().profile(profile())).unwrap();
+    let page = Page::open(&running.engine, &site);
+    page.ask(SwRequest::Register {
+        scope: None,
+        script_url: site.join("worker.js").unwrap(),
+        worker_type: WorkerType::Classic,
+        update_via_cache: UpdateViaCache::default(),
+    })
+    .unwrap();
+    page.ask(SwRequest::Ready).unwrap();
+    let handles = running.engine.handles();
+    let (offline, is_offline) = unbounded();
+    handles
+        .network
+        .emulate_offline(session, true, Callback::to_sender(&offline, |()| ()));
+    is_offline.recv().unwrap();
+    let (sender, answers) = unbounded();
+    let sync = handles
+        .sync
+        .attach_client(
+            page.client,
+            StorageKey::from_url(&site).unwrap(),
+            Callback::to_sender(&sender, |event| event),
+        )
+        .unwrap();
+    sync.request(
+        site.clone(),
+        SyncRequest::Register {
+            tag: DomString::from("outbox"),
+        },
+    )
+    .unwrap();
+    assert!(matches!(
+        answers.recv().unwrap(),
+        SyncClientEvent::Registered { result: Ok(()), .. }
+    ));
+    drop((page, sync));
+    running.engine.shut_down();
+    let fired = std::iter::from_fn(|| running.worker_events.try_recv())
+        .any(|event| matches!(event, WorkerEvent::Sync { .. }));
+    assert!(!fired, "nothing fires while offline");
+
+    let running = start(builder().profile(profile()).emulate_offline(session)).unwrap();
+    let summary = running.engine.summary();
+    assert_eq!((summary.registrations, summary.syncs), (1, 1));
+    assert_eq!(summary.profile.as_deref(), Some(folder.path()));
+    let network = running.engine.handles().network.clone();
+    network.emulate_offline(session, false, Callback::ignore());
+    let tag = DomString::from("outbox");
+    let event = WorkerEvent::Sync {
+        tag: tag.clone(),
+        last_chance: false,
+    };
+    assert_eq!(running.worker_events.recv().unwrap(), event);
+    loop {
+        let entry = running.log.recv().unwrap();
+        assert_eq!(entry.tag, tag);
+        if entry.event == LogEvent::Completed {
+            break;
+        }
+    }
+    assert_eq!(running.engine.summary().syncs, 0);
+    running.engine.shut_down();
+}
+
+#[test]
+fn a_script_that_cannot_be_loaded_is_a_type_error() {
+    let running = start(builder().emulate_offline(EmulationSessionId(1))).unwrap();
+    let site = Url::parse("http://localhost:9/").unwrap();
+    let page = Page::open(&running.engine, &site);
+    let error = page
+        .ask(SwRequest::Register {
+            scope: None,
+            script_url: site.join("worker.js").unwrap(),
+            worker_type: WorkerType::Classic,
+            update_via_cache: UpdateViaCache::default(),
+        })
+        .unwrap_err();
+    assert_eq!(error.name(), "TypeError");
+    assert!(error.message.contains("offline"), "{error}");
+    running.engine.shut_down();
+}
+
+#[test]
+fn a_profile_belongs_to_one_engine_until_that_has_shut_down() {
+    let folder = tempdir().unwrap();
+    let profile = || Location::Folder(folder.path().to_owned());
+    let first = start(builder().profile(profile())).unwrap();
+    let second = start(builder().profile(profile())).err().unwrap();
+    assert!(
+        matches!(second, StartError::Profile(OpenError::InUse(_))),
+        "{second}"
+    );
+    first.engine.shut_down();
+    start(builder().profile(profile()))
+        .unwrap()
+        .engine
+        .shut_down();
+}
