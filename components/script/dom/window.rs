@@ -9,6 +9,7 @@ use super::history::History;
 use super::location::Location;
 use super::navigator::Navigator;
 use super::performance::Performance;
+use super::window_or_worker_global_scope::same;
 use crate::bindings::generated::{
     FrameRequestCallback, Function, FunctionOrDomString, WindowMethods,
 };
@@ -68,15 +69,6 @@ impl Default for Window {
     fn default() -> Self {
         Self::new()
     }
-}
-
-/// The one object of an attribute, made when it is first asked for.
-fn same<T>(cell: &OnceCell<Dom<T>>, make: impl FnOnce() -> Fallible<Dom<T>>) -> Fallible<Dom<T>> {
-    if let Some(object) = cell.get() {
-        return Ok(object.clone());
-    }
-    let object = make()?;
-    Ok(cell.get_or_init(|| object).clone())
 }
 
 impl WindowMethods for Window {

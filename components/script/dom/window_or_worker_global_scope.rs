@@ -1,5 +1,6 @@
 //! <https://html.spec.whatwg.org/multipage/webappapis.html#windoworworkerglobalscope-mixin>
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use base::exception::DomExceptionName;
@@ -128,4 +129,16 @@ impl<T: DomObject> WindowOrWorkerGlobalScopeMethods for T {
         report_exception(realm, Error::Thrown(e));
         Ok(())
     }
+}
+
+/// The one object of an attribute, made when it is first asked for.
+pub(super) fn same<T>(
+    cell: &OnceCell<Dom<T>>,
+    make: impl FnOnce() -> Fallible<Dom<T>>,
+) -> Fallible<Dom<T>> {
+    if let Some(object) = cell.get() {
+        return Ok(object.clone());
+    }
+    let object = make()?;
+    Ok(cell.get_or_init(|| object).clone())
 }

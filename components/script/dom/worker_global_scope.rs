@@ -2,7 +2,10 @@
 
 use std::cell::OnceCell;
 
+use super::crypto::Crypto;
 use super::event_target::EventTarget;
+use super::performance::Performance;
+use super::window_or_worker_global_scope::same;
 use super::worker_location::WorkerLocation;
 use super::worker_navigator::WorkerNavigator;
 use crate::bindings::generated::WorkerGlobalScopeMethods;
@@ -16,6 +19,8 @@ dom_struct! {
         pub(crate) parent: EventTarget,
         location: OnceCell<Dom<WorkerLocation>>,
         navigator: OnceCell<Dom<WorkerNavigator>>,
+        performance: OnceCell<Dom<Performance>>,
+        crypto: OnceCell<Dom<Crypto>>,
     }
 }
 
@@ -26,6 +31,8 @@ impl WorkerGlobalScope {
             parent: EventTarget::new_inherited(),
             location: OnceCell::new(),
             navigator: OnceCell::new(),
+            performance: OnceCell::new(),
+            crypto: OnceCell::new(),
         }
     }
 }
@@ -36,20 +43,22 @@ impl WorkerGlobalScopeMethods for WorkerGlobalScope {
     }
 
     fn location(&self, realm: &Realm) -> Fallible<Dom<WorkerLocation>> {
-        if let Some(location) = self.location.get() {
-            return Ok(location.clone());
-        }
-        let url = Environment::of(realm)?.creation_url.clone();
-        let location = WorkerLocation::create(realm, url)?;
-        Ok(self.location.get_or_init(|| location).clone())
+        same(&self.location, || {
+            let url = Environment::of(realm)?.creation_url.clone();
+            WorkerLocation::create(realm, url)
+        })
     }
 
     fn navigator(&self, realm: &Realm) -> Fallible<Dom<WorkerNavigator>> {
-        if let Some(navigator) = self.navigator.get() {
-            return Ok(navigator.clone());
-        }
-        let navigator = WorkerNavigator::create(realm)?;
-        Ok(self.navigator.get_or_init(|| navigator).clone())
+        same(&self.navigator, || WorkerNavigator::create(realm))
+    }
+
+    fn performance(&self, realm: &Realm) -> Fallible<Dom<Performance>> {
+        same(&self.performance, || Performance::new(realm))
+    }
+
+    fn crypto(&self, realm: &Realm) -> Fallible<Dom<Crypto>> {
+        same(&self.crypto, || Crypto::new(realm))
     }
 
     /// <https://html.spec.whatwg.org/multipage/workers.html#dom-workerglobalscope-importscripts>

@@ -18,3 +18,8 @@ partial interface Window {
   [Replaceable, Throws] readonly attribute Performance performance;
   [Throws] readonly attribute Crypto crypto;
 };
+
+partial interface WorkerGlobalScope {
+  [Replaceable, Throws] readonly attribute Performance performance;
+  [Throws] readonly attribute Crypto crypto;
+};

@@ -29,6 +29,16 @@ fn a_started_worker_tells_what_it_listens_to() {
 }
 
 #[test]
+fn a_worker_has_random_numbers_and_a_stopwatch() {
+    let mut host = Host::new();
+    let script = "const id = crypto.randomUUID();
+                  if (id === crypto.randomUUID() || crypto !== self.crypto) throw new Error(id);
+                  if (!(performance.now() >= 0)) throw new Error(performance.now());
+                  onsync = () => {};";
+    assert_eq!(host.run(script), ["sync"]);
+}
+
+#[test]
 fn a_script_that_cannot_be_run_says_where() {
     let mut host = Host::new();
     for (script, message, line) in [
