@@ -229,6 +229,9 @@ impl Story {
         match self.scenes.recv_timeout(Some(STEP_LIMIT)) {
             Received::Message(scene) => {
                 match &scene {
+                    // That a click evaluates to nothing is no part of the story.
+                    Scene::Engine(ShellEvent::Evaluated { error: None, .. })
+                    | Scene::EngineEnded => {}
                     Scene::Engine(event) => {
                         let (who, style, text) = event.words();
                         self.tell(who, style, &text);
@@ -238,7 +241,6 @@ impl Story {
                         self.tell("server", AnsiColor::Green.on_default().bold(), &text);
                         self.received.push(mail.clone());
                     }
-                    Scene::EngineEnded => {}
                 }
                 Ok(scene)
             }
