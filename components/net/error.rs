@@ -12,6 +12,8 @@ pub enum FetchErrorKind {
     Offline,
     /// The host's name could not be resolved.
     Dns,
+    /// The machine lost its network, or got another one, on the way.
+    NetworkChanged,
     /// No connection to the host could be made.
     Connect,
     /// The connection could not be secured: a certificate that is not trusted, for instance.
@@ -34,7 +36,7 @@ pub enum FetchErrorKind {
     UnsupportedScheme,
     /// A redirect that may not be followed, or too many of them.
     Redirect,
-    /// It was cancelled, or the component has shut down.
+    /// It was cancelled, or the component has shut down or failed.
     Aborted,
     /// Too many fetches are waiting already.
     Busy,
@@ -69,6 +71,7 @@ impl FetchError {
         matches!(
             self.kind,
             FetchErrorKind::Offline
+                | FetchErrorKind::NetworkChanged
                 | FetchErrorKind::Dns
                 | FetchErrorKind::Connect
                 | FetchErrorKind::ConnectTimeout

@@ -7,6 +7,7 @@ use url::Url;
 use crate::config::NetConfig;
 use crate::control::Control;
 use crate::cors;
+use crate::encoding;
 use crate::error::{FetchError, FetchErrorKind};
 use crate::headers::{self, Hop};
 use crate::http::{Exchange, HttpClient};
@@ -181,6 +182,8 @@ impl<'a> Fetch<'a> {
                 }
             }
         }
+        // Only here is a body made use of: those of redirects and preflights are passed over.
+        let response = encoding::decoded(response, self.context.config.max_body_size)?;
         let response = match self.tainting {
             Tainting::Basic => response.into_basic(),
             Tainting::Cors => response.into_cors(self.request.credentials),

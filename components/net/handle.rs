@@ -74,15 +74,13 @@ impl NetHandle {
     pub fn fetch(&self, request: Request, done: Callback<FetchResult>) -> FetchId {
         let id = FetchId(self.ids.next());
         let url = request.url.clone();
-        let message = NetMessage::Fetch {
-            id,
-            request: Box::new(request),
-            done: done.clone(),
-        };
-        if self.sender.send(message).is_err() {
+        let done = done.exactly_once(move || {
             let reason = "the network component has shut down";
-            done.call(Err(FetchError::new(FetchErrorKind::Aborted, url, reason)));
-        }
+            Err(FetchError::new(FetchErrorKind::Aborted, url, reason))
+        });
+        let request = Box::new(request);
+        // The message of a component that is gone is dropped, and with it answered.
+        let _ = self.sender.send(NetMessage::Fetch { id, request, done });
         id
     }
 
@@ -92,16 +90,11 @@ impl NetHandle {
         let _ = self.sender.send(NetMessage::Cancel { id });
     }
 
-    /// Abort all fetches and shut the component down. `done` is called when it has ended, at once
-    /// if it already has.
+    /// Abort all fetches and shut the component down. `done` is called, exactly once, when it has
+    /// ended, at once if it already has.
     pub fn exit(&self, done: Callback<()>) {
-        if self
-            .sender
-            .send(NetMessage::Exit { done: done.clone() })
-            .is_err()
-        {
-            done.call(());
-        }
+        let done = done.exactly_once(|| ());
+        let _ = self.sender.send(NetMessage::Exit { done });
     }
 }
 

@@ -7,11 +7,11 @@
 //! The fetch algorithms (redirects, cross-origin rules with preflight, filtered responses, request
 //! headers) follow <https://fetch.spec.whatwg.org/>; underneath is ureq with rustls, HTTP/1.1.
 //! Every fetch is answered exactly once, and a fetch that is cancelled, or cut off by emulated
-//! offline or its time limit, is answered at once and closes its connection.
+//! offline, a lost network or its time limit, is answered at once and closes its connection.
+//! Servers are asked not to compress bodies; gzip and deflate are undone all the same.
 //!
-//! What is not there: cookies, an HTTP cache, HTTP authentication, compressed bodies, proxies (the
-//! environment is not read), HTTP/2, `blob:` URLs, a memory of preflights, and a list of public
-//! suffixes.
+//! What is not there: cookies, an HTTP cache, HTTP authentication, proxies (the environment is not
+//! read), HTTP/2, `blob:` URLs, a memory of preflights, and a list of public suffixes.
 //!
 //! Whether the network is there is not asked before a fetch: a fetch that fails finds out. Only
 //! emulated offline is, because the network itself would not notice it; URLs that need no network
@@ -21,6 +21,7 @@
 mod config;
 mod control;
 mod cors;
+mod encoding;
 mod error;
 mod fetch;
 mod handle;

@@ -85,12 +85,20 @@ impl Net {
             sender: sender.clone(),
             subscription,
             network: (LinkState::Unknown, None),
+            known_network: (LinkState::Unknown, None),
             running: BTreeMap::new(),
             waiting: VecDeque::new(),
         };
         let thread = thread::Builder::new()
             .name("net".to_owned())
-            .spawn(move || dispatcher.run(&receiver))
+            .spawn(move || {
+                let done = dispatcher.run(&receiver);
+                // What is still in the queue is answered by being dropped.
+                drop(receiver);
+                if let Some(done) = done {
+                    done.call(());
+                }
+            })
             .map_err(NetStartError::Thread)?;
         Ok(Self {
             handle: NetHandle::new(sender),
@@ -122,6 +130,9 @@ struct Dispatcher {
     subscription: Option<SubscriptionId>,
     /// The network that the idle connections belong to.
     network: (LinkState, Option<NetworkIdentity>),
+    /// The last one that was not unknown: when the system cannot be asked for a while, the network
+    /// goes on as it was.
+    known_network: (LinkState, Option<NetworkIdentity>),
     /// Fetches that have a thread. Bounded by [`NetConfig::max_running`] and
     /// [`THREADS_PER_FETCH`].
     running: BTreeMap<FetchId, RunningFetch>,
@@ -156,8 +167,18 @@ enum Event {
     Disconnected,
 }
 
+/// A fetch's thread, as long as it has not ended. Dropped before that, it ends the fetch with an
+/// error, so that a thread that panics leaves neither its fetch unanswered nor its slot taken.
+struct FetchThread {
+    id: FetchId,
+    url: Url,
+    sender: Sender<NetMessage>,
+    ended: bool,
+}
+
 impl Dispatcher {
-    fn run(mut self, receiver: &Receiver<NetMessage>) {
+    /// Runs until it is told to end; answers whom to tell when it has.
+    fn run(mut self, receiver: &Receiver<NetMessage>) -> Option<Callback<()>> {
         loop {
             match self.next_event(receiver) {
                 Event::Message(NetMessage::Fetch { id, request, done }) => {
@@ -174,11 +195,10 @@ impl Dispatcher {
                 }
                 Event::Message(NetMessage::Exit { done }) => {
                     self.shut_down();
-                    done.call(());
-                    return;
+                    return Some(done);
                 }
                 Event::TimeIsUp(id) => self.time_is_up(id),
-                Event::Disconnected => return,
+                Event::Disconnected => return None,
             }
             self.start_waiting();
         }
@@ -269,6 +289,29 @@ impl Dispatcher {
         if state.emulated_offline {
             self.stop_where(|url| !local::is_local(url), offline_error);
         }
+        if state.link != LinkState::Unknown {
+            let before = std::mem::replace(&mut self.known_network, network);
+            if is_lost(before, network) {
+                self.stop_on_lost_network();
+            }
+        }
+    }
+
+    /// Nobody says so to fetches whose connections went through the network that is lost. Those
+    /// that wait for their turn have no connection yet.
+    fn stop_on_lost_network(&mut self) {
+        for fetch in self.running.values_mut() {
+            let (url, _) = fetch.control.progress();
+            let is_loopback = StorageKey::from_url(&url).is_ok_and(|origin| origin.is_loopback());
+            if !is_loopback && !local::is_local(&url) {
+                let reason = "the machine has lost the network that the fetch was using";
+                fetch.stop(FetchError::new(
+                    FetchErrorKind::NetworkChanged,
+                    &url,
+                    reason,
+                ));
+            }
+        }
     }
 
     fn stop_where(&mut self, affected: impl Fn(&Url) -> bool, error: impl Fn(&Url) -> FetchError) {
@@ -332,15 +375,18 @@ impl Dispatcher {
         let time_limit = request.time_limit.unwrap_or(self.context.config.time_limit);
         let control = Arc::new(Control::new(url.clone()));
         let context = Arc::clone(&self.context);
-        let sender = self.sender.clone();
+        let fetch_thread = FetchThread {
+            id,
+            url: url.clone(),
+            sender: self.sender.clone(),
+            ended: false,
+        };
         let own_control = Arc::clone(&control);
         let spawned = thread::Builder::new()
             .name(format!("fetch {id}"))
             .spawn(move || {
                 Arc::clone(&own_control).make_current();
-                let result = fetch::fetch(&context, *request, &own_control);
-                // Whoever has shut down has answered all fetches.
-                let _ = sender.send(NetMessage::Finished { id, result });
+                fetch_thread.run(|| fetch::fetch(&context, *request, &own_control));
             });
         if let Err(error) = spawned {
             let reason = format!("the system has no thread for it: {error}");
@@ -383,7 +429,73 @@ impl RunningFetch {
     }
 }
 
+impl FetchThread {
+    fn run(mut self, fetch: impl FnOnce() -> FetchResult) {
+        let result = fetch();
+        self.send(result);
+    }
+
+    fn send(&mut self, result: FetchResult) {
+        self.ended = true;
+        // Whoever has shut down has answered all fetches.
+        let _ = self.sender.send(NetMessage::Finished {
+            id: self.id,
+            result,
+        });
+    }
+}
+
+impl Drop for FetchThread {
+    fn drop(&mut self) {
+        if !self.ended {
+            let reason = "the network component has failed; this is a fault of the browser";
+            self.send(Err(FetchError::new(
+                FetchErrorKind::Aborted,
+                &self.url,
+                reason,
+            )));
+        }
+    }
+}
+
+/// Whether what went through the network `before` does not get through any more. Before the first
+/// answer of the system there was none.
+fn is_lost(
+    before: (LinkState, Option<NetworkIdentity>),
+    now: (LinkState, Option<NetworkIdentity>),
+) -> bool {
+    now.0 < before.0 || (before.0 == LinkState::Routable && now.1 != before.1)
+}
+
 fn offline_error(url: &Url) -> FetchError {
     let reason = "being offline is emulated (developer tools, a test, or --offline)";
     FetchError::new(FetchErrorKind::Offline, url, reason)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fetch_whose_thread_panics_is_answered_and_frees_its_slot() {
+        let (sender, receiver) = unbounded();
+        let fetch_thread = FetchThread {
+            id: FetchId(7),
+            url: Url::parse("http://a.example/").unwrap(),
+            sender,
+            ended: false,
+        };
+        let panicking = || panic!("as a fault in a library would");
+        assert!(
+            thread::spawn(move || fetch_thread.run(panicking))
+                .join()
+                .is_err()
+        );
+        let Ok(NetMessage::Finished { id, result }) = receiver.recv() else {
+            panic!("the thread has ended without a word");
+        };
+        assert_eq!(id, FetchId(7));
+        assert_eq!(result.unwrap_err().kind, FetchErrorKind::Aborted);
+        assert!(receiver.recv().is_err(), "it is answered once");
+    }
 }

@@ -14,6 +14,9 @@ use parking_lot::RwLock;
 use crate::monitor::{EvidencePolicy, Monitor, Output};
 
 /// The network monitor on its thread. Dropping it shuts it down and waits until it has ended.
+///
+/// However it ends, the current state is then that nothing is known about the network; subscribers
+/// are not told.
 #[derive(Debug)]
 pub struct NetworkMonitor {
     handle: NetworkMonitorHandle,
@@ -58,7 +61,14 @@ impl NetworkMonitor {
         };
         let thread = thread::Builder::new()
             .name("network monitor".to_owned())
-            .spawn(move || monitor_loop.run(&receiver))?;
+            .spawn(move || {
+                let done = monitor_loop.run(&receiver);
+                // What is still in the queue is answered by being dropped.
+                drop(receiver);
+                if let Some(done) = done {
+                    done.call(());
+                }
+            })?;
         Ok(Self {
             handle,
             source_error,
@@ -98,16 +108,15 @@ struct MonitorLoop {
 }
 
 impl MonitorLoop {
-    fn run(mut self, receiver: &Receiver<NetworkMonitorMessage>) {
+    /// Runs until it is told to end; answers whom to tell when it has.
+    fn run(mut self, receiver: &Receiver<NetworkMonitorMessage>) -> Option<Callback<()>> {
         loop {
             let timeout = self.monitor.poll_timeout().after(self.clock.now());
             let done = match receiver.recv_timeout(timeout) {
                 Received::Message(NetworkMonitorMessage::Exit { done }) => {
-                    drop(self.source_guard.take());
-                    done.call(());
-                    return;
+                    return Some(done);
                 }
-                Received::Disconnected => return,
+                Received::Disconnected => return None,
                 Received::TimedOut => {
                     self.monitor.handle_timeout(self.clock.now());
                     None
@@ -159,5 +168,18 @@ impl MonitorLoop {
         for subscriber in self.subscribers.values() {
             subscriber.call(state.clone());
         }
+    }
+}
+
+/// Also when its thread panics: what nobody follows any more is not known.
+impl Drop for MonitorLoop {
+    fn drop(&mut self) {
+        drop(self.source_guard.take());
+        let mut current = self.current.write();
+        *current = NetworkState {
+            // Nothing may get out just because nobody can be asked.
+            emulated_offline: current.emulated_offline,
+            ..NetworkState::default()
+        };
     }
 }

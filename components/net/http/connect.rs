@@ -28,6 +28,16 @@ fn pass(kind: FetchErrorKind, uri: &Uri, reason: String) -> ureq::Error {
     ureq::Error::Other(Box::new(FetchError::new(kind, uri, reason)))
 }
 
+/// A fetch that was stopped asks nobody, and connects to nobody.
+fn check_not_stopped(uri: &Uri) -> Result<(), ureq::Error> {
+    match Control::current() {
+        Some(control) if control.is_aborted() => {
+            Err(ureq::Error::Other(Box::new(super::stopped(uri))))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Finds the addresses of a host. The system's resolver blocks, and has limits of its own.
 #[derive(Debug)]
 pub(super) struct HostResolver;
@@ -39,6 +49,7 @@ impl Resolver for HostResolver {
         _config: &Config,
         _timeout: NextTimeout,
     ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        check_not_stopped(uri)?;
         let url = Url::parse(&uri.to_string())
             .map_err(|error| pass(FetchErrorKind::BadRequest, uri, error.to_string()))?;
         let found = lookup(&url).map_err(|error| {
@@ -91,6 +102,7 @@ impl Connector for WatchedConnector {
         details: &ConnectionDetails<'_>,
         _chained: Option<()>,
     ) -> Result<Option<Self::Out>, ureq::Error> {
+        check_not_stopped(details.uri)?;
         let control = Control::current();
         if let Some(control) = &control {
             control.connecting_anew();

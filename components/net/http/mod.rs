@@ -2,6 +2,7 @@
 
 mod connect;
 
+use std::fmt;
 use std::io::{self, Read};
 use std::time::Duration;
 
@@ -111,6 +112,7 @@ impl HttpClient {
         if is_idempotent(&exchange.method) {
             let keeping = self.keeping.read().clone();
             match attempt(&keeping, exchange, max_body_size, control) {
+                Err(Failure::Closed) if control.is_aborted() => return Err(stopped(&exchange.url)),
                 Err(Failure::Closed) if !control.connection_is_new() => {}
                 ended => return ended.map_err(|failure| failure.into_error(&exchange.url)),
             }
@@ -130,6 +132,11 @@ impl Failure {
             }
         }
     }
+}
+
+/// Nobody receives it: whoever stops a fetch answers it.
+fn stopped(url: impl fmt::Display) -> FetchError {
+    FetchError::new(FetchErrorKind::Aborted, url, "it was stopped")
 }
 
 fn agent(config: &Config) -> Agent {
@@ -177,7 +184,6 @@ fn attempt(
         .and_then(|response| {
             let (parts, body) = response.into_parts();
             let response = from_http(url, &parts, status_text);
-            check_encoding(url, &response).map_err(Failure::Other)?;
             let body = receive(url, &response, body, max_body_size).map_err(Failure::Other)?;
             Ok(Response { body, ..response })
         });
@@ -257,24 +263,6 @@ fn receive(
     }
 }
 
-/// The server was asked to send bodies as they are; one that does not would hand gibberish to
-/// scripts.
-fn check_encoding(url: &Url, response: &Response) -> Result<(), FetchError> {
-    let encodings = response.header_list("content-encoding").unwrap_or_default();
-    match encodings
-        .iter()
-        .find(|encoding| !encoding.eq_ignore_ascii_case("identity"))
-    {
-        None => Ok(()),
-        Some(encoding) => {
-            let reason = format!(
-                "the server sent it encoded as \"{encoding}\", although it was asked not to"
-            );
-            Err(FetchError::new(FetchErrorKind::Protocol, url, reason))
-        }
-    }
-}
-
 fn head_error(url: &Url, error: ureq::Error) -> Failure {
     let (kind, reason) = match error {
         ureq::Error::Io(error) if is_close(&error) => return Failure::Closed,
@@ -323,4 +311,95 @@ fn is_close(error: &io::Error) -> bool {
             | io::ErrorKind::ConnectionAborted
             | io::ErrorKind::BrokenPipe
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{Ipv4Addr, TcpListener, TcpStream};
+    use std::sync::Arc;
+    use std::thread;
+
+    use super::*;
+
+    fn exchange(url: &str) -> Exchange {
+        Exchange {
+            method: "GET".to_owned(),
+            url: Url::parse(url).unwrap(),
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    /// Sends a request on a thread of its own, as a fetch does.
+    fn send(
+        client: &Arc<HttpClient>,
+        exchange: &Exchange,
+        control: &Arc<Control>,
+    ) -> thread::JoinHandle<FetchResult> {
+        let (client, exchange) = (Arc::clone(client), exchange.clone());
+        let control = Arc::clone(control);
+        thread::spawn(move || {
+            Arc::clone(&control).make_current();
+            client.send(&exchange, 1000, &control)
+        })
+    }
+
+    /// Reads up to the end of a request's head.
+    fn read_head(stream: &mut TcpStream) {
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            head.extend(byte);
+        }
+    }
+
+    fn assert_nobody_connects(listener: &TcpListener) {
+        // A connection that was made stands in the queue already.
+        listener.set_nonblocking(true).unwrap();
+        let error = listener.accept().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn a_fetch_that_is_stopped_on_a_kept_connection_makes_no_other() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let exchange = exchange(&format!("http://{}/", listener.local_addr().unwrap()));
+        let client = Arc::new(HttpClient::new(&NetConfig::default()).unwrap());
+        let control = || Arc::new(Control::new(exchange.url.clone()));
+        let first = send(&client, &exchange, &control());
+        let (mut stream, _) = listener.accept().unwrap();
+        read_head(&mut stream);
+        stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+            .unwrap();
+        assert_eq!(first.join().unwrap().unwrap().status, 200);
+        let stopped = control();
+        let second = send(&client, &exchange, &stopped);
+        read_head(&mut stream);
+        stopped.abort();
+        assert_eq!(
+            second.join().unwrap().unwrap_err().kind,
+            FetchErrorKind::Aborted
+        );
+        assert_nobody_connects(&listener);
+    }
+
+    #[test]
+    fn a_fetch_that_was_stopped_asks_for_no_name_and_makes_no_connection() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let client = Arc::new(HttpClient::new(&NetConfig::default()).unwrap());
+        for host in [
+            listener.local_addr().unwrap().to_string(),
+            "nobody.invalid".to_owned(),
+        ] {
+            let exchange = exchange(&format!("http://{host}/"));
+            let control = Arc::new(Control::new(exchange.url.clone()));
+            control.abort();
+            let error = send(&client, &exchange, &control).join().unwrap();
+            assert_eq!(error.unwrap_err().kind, FetchErrorKind::Aborted, "{host}");
+        }
+        assert_nobody_connects(&listener);
+    }
 }

@@ -1,5 +1,7 @@
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::Shutdown;
+use std::sync::Mutex;
 
 use base::channel::{Callback, bounded, unbounded};
 use net::{
@@ -9,7 +11,7 @@ use net::{
 use network_traits::{LinkState, NetworkState, Reachability};
 
 use crate::server::{Server, Then, answer};
-use crate::{Browser, own, text, url};
+use crate::{Browser, foreign, own, text, url};
 
 #[test]
 fn a_get_brings_status_headers_and_body() {
@@ -117,6 +119,74 @@ fn the_answer_to_head_has_no_body_whatever_its_length_says() {
     let response = Browser::new().fetch(request).unwrap();
     assert_eq!(text(&response.header("content-length").unwrap()), "5");
     assert!(response.body.is_empty());
+}
+
+#[test]
+fn an_encoding_of_a_body_that_is_not_there_or_not_used_does_not_matter() {
+    let server = Server::text(|request| {
+        let headers = "Content-Encoding: gzip\nLocation: /end\nAccess-Control-Allow-Origin: *\n\
+                       Access-Control-Allow-Methods: DELETE";
+        match (request.method.as_str(), request.target.as_str()) {
+            ("OPTIONS", _) => answer("200 OK", headers, "not gzip"),
+            ("HEAD", _) => {
+                "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 9\r\n\r\n".to_owned()
+            }
+            (_, "/redirect") => answer("302 Found", headers, "not gzip"),
+            (_, "/204" | "/304") => {
+                let status = request.target.trim_start_matches('/');
+                format!("HTTP/1.1 {status} X\r\nContent-Encoding: gzip\r\n\r\n")
+            }
+            (_, "/empty") => answer("200 OK", headers, ""),
+            (_, "/unknown") => answer("200 OK", "Content-Encoding: own", "delivered"),
+            _ => answer("200 OK", "Access-Control-Allow-Origin: *", "end"),
+        }
+    });
+    let browser = Browser::new();
+    for (method, path, status, body) in [
+        ("GET", "/204", 204, ""),
+        ("GET", "/304", 304, ""),
+        ("GET", "/empty", 200, ""),
+        ("HEAD", "/", 200, ""),
+        ("GET", "/redirect", 200, "end"),
+        ("POST", "/unknown", 200, "delivered"),
+    ] {
+        let request = Request {
+            method: method.to_owned(),
+            ..own(&server.url(path))
+        };
+        let response = browser.fetch(request).unwrap();
+        assert_eq!((response.status, text(&response.body)), (status, body));
+    }
+    let preflighted = Request {
+        method: "DELETE".to_owned(),
+        ..foreign(&server.url("/"))
+    };
+    assert_eq!(browser.fetch(preflighted).unwrap().status, 200);
+}
+
+#[test]
+fn a_post_that_is_answered_with_gzip_has_the_text_as_its_response() {
+    let server = Server::raw(|_, stream| {
+        // Written with `printf hello | gzip -n`.
+        let body =
+            b"\x1f\x8b\x08\0\0\0\0\0\0\x03\xcb\x48\xcd\xc9\xc9\x07\0\x86\xa6\x10\x36\x05\0\0\0";
+        let headers = "Content-Encoding: gzip\r\nContent-Length";
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\n{headers}: {}\r\n\r\n",
+            body.len()
+        )
+        .unwrap();
+        stream.write_all(body).unwrap();
+        Then::Continue
+    });
+    let request = Request {
+        method: "POST".to_owned(),
+        body: Some(b"mail".to_vec()),
+        ..own(&server.url("/"))
+    };
+    assert_eq!(Browser::new().fetch(request).unwrap().body, b"hello");
+    assert_eq!(server.received().len(), 1);
 }
 
 #[test]
@@ -232,22 +302,35 @@ fn a_connection_is_used_again() {
 }
 
 #[test]
-fn a_connection_that_the_server_closed_meanwhile_is_replaced() {
-    let server = Server::raw(|_, stream| {
+fn a_request_that_meets_a_kept_connection_being_closed_is_sent_again_unless_it_is_a_post() {
+    // Each connection ends with its second request, unanswered.
+    let used = Mutex::new(BTreeSet::new());
+    let server = Server::raw(move |request, stream| {
+        if !used.lock().unwrap().insert(request.connection) {
+            return Then::Close;
+        }
         stream
             .write_all(answer("200 OK", "", "x").as_bytes())
             .unwrap();
-        Then::Close
+        Then::Continue
     });
     let browser = Browser::new();
-    for method in ["GET", "POST", "GET", "POST"] {
+    for method in ["GET", "GET", "GET", "POST"] {
         let request = Request {
             method: method.to_owned(),
             ..own(&server.url("/"))
         };
         assert_eq!(browser.fetch(request).unwrap().body, b"x");
     }
-    assert_eq!(server.received().len(), 4);
+    let received: Vec<_> = server
+        .received()
+        .into_iter()
+        .map(|request| (request.method, request.connection))
+        .collect();
+    let expected = [("GET", 1), ("GET", 1), ("GET", 2), ("GET", 3), ("POST", 4)];
+    let expected = expected.map(|(method, connection)| (method.to_owned(), connection));
+    // The second went out twice; the POST found a kept connection, and did not use it.
+    assert_eq!(received, expected);
 }
 
 #[test]

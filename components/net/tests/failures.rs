@@ -253,3 +253,22 @@ fn shutting_down_answers_every_fetch() {
         FetchErrorKind::Aborted
     );
 }
+
+#[test]
+fn what_is_asked_right_behind_the_end_is_answered() {
+    for _ in 0..50 {
+        let browser = Browser::new();
+        let handle = browser.net.handle();
+        let (sender, ended) = unbounded();
+        let done = || Callback::to_sender(&sender, |()| ());
+        handle.exit(done());
+        let (_, result) = browser.start(Request::new(url("data:,x")));
+        handle.exit(done());
+        assert_eq!(
+            result.recv().unwrap().unwrap_err().kind,
+            FetchErrorKind::Aborted
+        );
+        ended.recv().unwrap();
+        ended.recv().unwrap();
+    }
+}

@@ -5,6 +5,7 @@
 mod basics;
 mod cross_origin;
 mod failures;
+mod network;
 mod offline;
 mod redirects;
 mod server;

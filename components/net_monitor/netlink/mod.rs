@@ -3,7 +3,8 @@
 //! One socket joins the groups that tell about links, addresses and routes, and only then lists
 //! what there is, so that no change falls between. A thread then waits in `poll(2)` without a time
 //! limit, on the socket and on an eventfd that ends it. When notifications come faster than they
-//! are read the kernel drops some and says so; the source then starts over with a new socket.
+//! are read the kernel drops some and says so; the source then starts over with a new socket. After
+//! an error it does so too, with a pause before, and the link state is unknown until it succeeds.
 
 mod conversation;
 mod link_table;
@@ -13,12 +14,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use base::channel::Callback;
 use netlink_sys::protocols::NETLINK_ROUTE;
 use netlink_sys::{Socket, SocketAddr};
 use network_traits::{LinkSnapshot, NetworkSource, NetworkSourceError, SourceGuard};
-use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use rustix::io::Errno;
 
 use self::conversation::Conversation;
@@ -56,7 +58,10 @@ impl NetworkSource for NetlinkSource {
         let stopped = Arc::clone(&stop);
         let thread = thread::Builder::new()
             .name("netlink".to_owned())
-            .spawn(move || run(link, &stopped, &changed))
+            .spawn(move || {
+                let told = UnknownOnPanic(changed);
+                run(link, NetlinkConnection::open, PAUSES, &stopped, &told.0);
+            })
             .map_err(|error| source_error("starting a thread", error))?;
         Ok(SourceGuard::new(move || {
             if let Err(error) = rustix::io::write(&*stop, &1_u64.to_ne_bytes()) {
@@ -84,22 +89,91 @@ enum End {
     Overrun,
 }
 
-fn run(mut connection: NetlinkConnection, stop: &OwnedFd, changed: &Callback<LinkSnapshot>) {
-    let error = loop {
-        match connection.follow(stop, changed) {
+/// How long the source waits after an error before it starts over: first, and at most. It doubles
+/// with each error in a row.
+#[derive(Clone, Copy)]
+struct Pauses {
+    first: Duration,
+    longest: Duration,
+}
+
+const PAUSES: Pauses = Pauses {
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(60),
+};
+
+/// Tells that nothing is known any more when the thread that has it panics.
+struct UnknownOnPanic(Callback<LinkSnapshot>);
+
+impl Drop for UnknownOnPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.call(LinkSnapshot::default());
+        }
+    }
+}
+
+/// What [`run`] needs of a connection.
+trait Follow {
+    /// Reads until `stop` is readable or notifications are lost, and calls `tell` with news.
+    fn follow(
+        &mut self,
+        stop: &OwnedFd,
+        tell: &mut dyn FnMut(LinkSnapshot),
+    ) -> Result<End, NetworkSourceError>;
+}
+
+/// Follows one connection after the other, until `stop` is readable.
+fn run<C: Follow>(
+    connection: C,
+    mut open: impl FnMut() -> Result<C, NetworkSourceError>,
+    pauses: Pauses,
+    stop: &OwnedFd,
+    changed: &Callback<LinkSnapshot>,
+) {
+    let mut next = Ok(connection);
+    let mut pause = pauses.first;
+    loop {
+        let ended = next.and_then(|mut connection| {
+            connection.follow(stop, &mut |snapshot| {
+                pause = pauses.first;
+                changed.call(snapshot);
+            })
+        });
+        match ended {
             Ok(End::Stopped) => return,
             Ok(End::Overrun) => {
                 log::info!("netlink notifications were lost; reading everything again");
             }
-            Err(error) => break error,
+            Err(error) => {
+                log::error!("{error}; the link state is unknown, and asked for again in {pause:?}");
+                changed.call(LinkSnapshot::default());
+                if is_stopped_within(pause, stop) {
+                    return;
+                }
+                pause = pauses.longest.min(pause * 2);
+            }
         }
-        match NetlinkConnection::open() {
-            Ok(new) => connection = new,
-            Err(error) => break error,
+        next = open();
+    }
+}
+
+/// Waits for `pause`, or until `stop` is readable, which is answered.
+fn is_stopped_within(pause: Duration, stop: &OwnedFd) -> bool {
+    // The pauses are short enough for the type.
+    let timeout = Timespec::try_from(pause).ok();
+    loop {
+        let mut waiting = [PollFd::new(stop, PollFlags::IN)];
+        match poll(&mut waiting, timeout.as_ref()) {
+            Ok(readable) => return readable > 0,
+            Err(Errno::INTR) => {}
+            Err(error) => {
+                // Without a way to wait there is no way to stop later either.
+                log::error!("{}", source_error("waiting", error.into()));
+                return true;
+            }
         }
-    };
-    log::error!("{error}; the link state is unknown from now on");
-    changed.call(LinkSnapshot::default());
+    }
 }
 
 /// One socket and the conversation over it.
@@ -133,30 +207,6 @@ impl NetlinkConnection {
             conversation: Conversation::new(address.port_number()),
             buffer: Vec::with_capacity(LARGEST_DATAGRAM),
         })
-    }
-
-    /// Reads until `stop` is readable or notifications are lost, and calls `changed` with news.
-    fn follow(
-        &mut self,
-        stop: &OwnedFd,
-        changed: &Callback<LinkSnapshot>,
-    ) -> Result<End, NetworkSourceError> {
-        loop {
-            while let Some(request) = self.conversation.poll_request() {
-                self.socket
-                    .send_to(&request, &SocketAddr::new(0, 0), 0)
-                    .map_err(|error| source_error("asking over netlink", error))?;
-            }
-            if self.wait(stop)? {
-                return Ok(End::Stopped);
-            }
-            if self.receive_all()? {
-                return Ok(End::Overrun);
-            }
-            if let Some(snapshot) = self.conversation.poll_snapshot() {
-                changed.call(snapshot);
-            }
-        }
     }
 
     /// Waits until there is something to read, or until it is time to stop, which is answered.
@@ -197,5 +247,162 @@ impl NetlinkConnection {
                     source_error("asking over netlink", io::Error::other(error.to_string()))
                 })?;
         }
+    }
+}
+
+impl Follow for NetlinkConnection {
+    fn follow(
+        &mut self,
+        stop: &OwnedFd,
+        tell: &mut dyn FnMut(LinkSnapshot),
+    ) -> Result<End, NetworkSourceError> {
+        loop {
+            while let Some(request) = self.conversation.poll_request() {
+                self.socket
+                    .send_to(&request, &SocketAddr::new(0, 0), 0)
+                    .map_err(|error| source_error("asking over netlink", error))?;
+            }
+            if self.wait(stop)? {
+                return Ok(End::Stopped);
+            }
+            if self.receive_all()? {
+                return Ok(End::Overrun);
+            }
+            if let Some(snapshot) = self.conversation.poll_snapshot() {
+                tell(snapshot);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base::channel::{Receiver, unbounded};
+    use network_traits::LinkState;
+
+    use super::*;
+
+    /// A connection that tells something and fails, or tells it and works until it is to stop.
+    #[derive(Clone, Copy)]
+    enum Scripted {
+        Fails(LinkState),
+        Works(LinkState),
+        Panics,
+    }
+
+    impl Follow for Scripted {
+        fn follow(
+            &mut self,
+            stop: &OwnedFd,
+            tell: &mut dyn FnMut(LinkSnapshot),
+        ) -> Result<End, NetworkSourceError> {
+            let snapshot = |link| LinkSnapshot {
+                link,
+                ..LinkSnapshot::default()
+            };
+            match *self {
+                Self::Fails(link) => {
+                    tell(snapshot(link));
+                    Err(failed())
+                }
+                Self::Works(link) => {
+                    tell(snapshot(link));
+                    poll(&mut [PollFd::new(stop, PollFlags::IN)], None).unwrap();
+                    Ok(End::Stopped)
+                }
+                Self::Panics => panic!("as a fault in a library would"),
+            }
+        }
+    }
+
+    fn failed() -> NetworkSourceError {
+        source_error("reading", io::ErrorKind::OutOfMemory.into())
+    }
+
+    struct Running {
+        thread: thread::JoinHandle<()>,
+        stop: Arc<OwnedFd>,
+        links: Receiver<LinkSnapshot>,
+    }
+
+    /// Runs with `first`, then with what `others` has in turn.
+    fn start(
+        first: Scripted,
+        others: Vec<Result<Scripted, NetworkSourceError>>,
+        pause: Duration,
+    ) -> Running {
+        let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC).unwrap());
+        let (sender, links) = unbounded();
+        let stopped = Arc::clone(&stop);
+        let mut others = others.into_iter();
+        let pauses = Pauses {
+            first: pause,
+            longest: pause,
+        };
+        let thread = thread::spawn(move || {
+            let told = UnknownOnPanic(Callback::to_sender(&sender, |snapshot| snapshot));
+            let open = || others.next().unwrap();
+            run(first, open, pauses, &stopped, &told.0);
+        });
+        Running {
+            thread,
+            stop,
+            links,
+        }
+    }
+
+    impl Running {
+        fn assert_tells(&self, links: &[LinkState]) {
+            for link in links {
+                assert_eq!(self.links.recv().unwrap().link, *link);
+            }
+        }
+
+        fn stop(self) {
+            rustix::io::write(&*self.stop, &1_u64.to_ne_bytes()).unwrap();
+            self.thread.join().unwrap();
+            assert!(self.links.recv().is_err(), "nothing is told after the end");
+        }
+    }
+
+    #[test]
+    fn after_errors_the_source_starts_over() {
+        let others = vec![
+            Err(failed()),
+            Ok(Scripted::Fails(LinkState::None)),
+            Ok(Scripted::Works(LinkState::Routable)),
+        ];
+        let running = start(
+            Scripted::Fails(LinkState::Routable),
+            others,
+            Duration::from_millis(1),
+        );
+        running.assert_tells(&[
+            LinkState::Routable,
+            LinkState::Unknown,
+            LinkState::Unknown,
+            LinkState::None,
+            LinkState::Unknown,
+            LinkState::Routable,
+        ]);
+        running.stop();
+    }
+
+    #[test]
+    fn the_source_can_be_stopped_while_it_waits_to_start_over() {
+        let running = start(
+            Scripted::Fails(LinkState::Routable),
+            Vec::new(),
+            Duration::from_secs(1000),
+        );
+        running.assert_tells(&[LinkState::Routable, LinkState::Unknown]);
+        running.stop();
+    }
+
+    #[test]
+    fn a_panic_leaves_the_link_state_unknown() {
+        let running = start(Scripted::Panics, Vec::new(), Duration::ZERO);
+        running.assert_tells(&[LinkState::Unknown]);
+        assert!(running.thread.join().is_err());
     }
 }

@@ -120,10 +120,13 @@ fn who_has_unsubscribed_is_told_nothing() {
 }
 
 #[test]
-fn a_monitor_that_has_ended_keeps_its_last_state() {
+fn a_monitor_that_has_ended_knows_nothing_about_the_network() {
     let (source, script) = ScriptedSource::new();
     let monitor = start(source);
     let handle = monitor.handle();
+    let (done, is_done) = waitable();
+    handle.emulate_offline(EmulationSessionId(1), true, done);
+    is_done.recv().unwrap();
     let states = states(&monitor);
     script.set_link(LinkState::Routable);
     while states.recv().unwrap().link != LinkState::Routable {}
@@ -134,7 +137,46 @@ fn a_monitor_that_has_ended_keeps_its_last_state() {
     drop(monitor);
     assert!(states.recv().is_err(), "nobody is told any more");
     assert!(handle.subscribe(Callback::ignore()).is_err());
-    assert_eq!(handle.current().link, LinkState::Routable);
+    assert_eq!(
+        handle.current(),
+        NetworkState {
+            emulated_offline: true,
+            ..NetworkState::default()
+        },
+        "what is known ends with it, and what is emulated does not"
+    );
+}
+
+#[test]
+fn a_monitor_that_has_panicked_knows_nothing_about_the_network() {
+    let (source, script) = ScriptedSource::new();
+    let monitor = start(source);
+    let handle = monitor.handle();
+    let states = states(&monitor);
+    script.set_link(LinkState::Routable);
+    while states.recv().unwrap().link != LinkState::Routable {}
+    handle
+        .subscribe(Callback::new(|_| panic!("a faulty subscriber")))
+        .unwrap();
+    while states.recv().is_ok() {}
+    drop(monitor);
+    assert_eq!(handle.current(), NetworkState::default());
+}
+
+#[test]
+fn who_asks_right_behind_the_end_is_answered() {
+    for _ in 0..50 {
+        let (source, _script) = ScriptedSource::new();
+        let monitor = start(source);
+        let (done, is_done) = waitable();
+        let handle = monitor.handle();
+        handle.exit(done.clone());
+        handle.emulate_offline(EmulationSessionId(1), true, done.clone());
+        handle.exit(done);
+        for _ in 0..3 {
+            is_done.recv().unwrap();
+        }
+    }
 }
 
 /// A system that cannot be asked.

@@ -159,6 +159,39 @@ impl<T: 'static> Callback<T> {
     pub fn call(&self, value: T) {
         (self.0)(value);
     }
+
+    /// The same callback, called exactly once: with the first value, and if there is none by the
+    /// time the last clone is dropped, with what `otherwise` returns, which must not panic. So the
+    /// answer to a message is not lost together with the message.
+    #[must_use]
+    pub fn exactly_once(self, otherwise: impl FnOnce() -> T + Send + 'static) -> Self {
+        let pending = Pending(Mutex::new(Some((self, Box::new(otherwise)))));
+        Self::new(move |value| {
+            if let Some((callback, _)) = pending.take() {
+                callback.call(value);
+            }
+        })
+    }
+}
+
+/// What makes an answer when nobody gives one.
+type Otherwise<T> = Box<dyn FnOnce() -> T + Send>;
+
+/// Whom to call, and with what if nobody does it; `None` once it has been called.
+struct Pending<T: 'static>(Mutex<Option<(Callback<T>, Otherwise<T>)>>);
+
+impl<T> Pending<T> {
+    fn take(&self) -> Option<(Callback<T>, Otherwise<T>)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl<T> Drop for Pending<T> {
+    fn drop(&mut self) {
+        if let Some((callback, otherwise)) = self.take() {
+            callback.call(otherwise());
+        }
+    }
 }
 
 impl<T> Clone for Callback<T> {
@@ -252,6 +285,40 @@ mod tests {
         assert_eq!(receiver.try_recv().as_deref(), Some("3"));
         drop(receiver);
         callback.call(4);
+    }
+
+    #[test]
+    fn a_callback_that_is_to_be_called_exactly_once_is_called_when_it_is_dropped() {
+        let (sender, receiver) = unbounded::<u8>();
+        let once = || Callback::to_sender(&sender, |value| value).exactly_once(|| 0);
+        let answered = once();
+        answered.call(1);
+        answered.call(2);
+        drop(answered);
+        assert_eq!(receiver.try_recv(), Some(1));
+        let forgotten = once();
+        let copy = forgotten.clone();
+        drop(forgotten);
+        assert_eq!(receiver.try_recv(), None, "it may still be answered");
+        drop(copy);
+        assert_eq!(receiver.try_recv(), Some(0));
+        assert_eq!(receiver.try_recv(), None);
+    }
+
+    #[test]
+    fn an_answer_is_not_lost_with_a_message_that_nobody_receives() {
+        let (sender, receiver) = unbounded::<u8>();
+        let once = || Callback::to_sender(&sender, |value| value).exactly_once(|| 0);
+        let (messages, queue) = unbounded();
+        messages.send(once()).unwrap();
+        drop(queue);
+        assert_eq!(receiver.try_recv(), Some(0), "it was in the queue");
+        assert!(messages.send(once()).is_err());
+        assert_eq!(receiver.try_recv(), Some(0), "it did not get there");
+        let bytes = postcard::to_stdvec(&once()).unwrap();
+        assert_eq!(receiver.try_recv(), None, "it is on its way");
+        drop(postcard::from_bytes::<Callback<u8>>(&bytes).unwrap());
+        assert_eq!(receiver.try_recv(), Some(0));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub enum NetworkMonitorMessage {
         session: EmulationSessionId,
         /// Whether this session wants it.
         offline: bool,
-        /// Called once the state that holds the change is in force.
+        /// Called once the state that holds the change is in force, or the monitor has ended.
         done: Callback<()>,
     },
     /// A fetch has shown whether an origin can be reached.
@@ -56,8 +56,8 @@ pub enum NetworkMonitorMessage {
 /// The way to the network monitor, for trusted components: it is bound to no origin. Cheap to
 /// clone.
 ///
-/// When the monitor has shut down, what is told it is lost, and [`current`](Self::current) is the
-/// last state.
+/// When the monitor has shut down, what is told it is lost, and [`current`](Self::current) says
+/// that the link state is unknown. Whoever waits for a `done` is called all the same.
 #[derive(Clone)]
 pub struct NetworkMonitorHandle {
     sender: Sender<NetworkMonitorMessage>,
@@ -102,12 +102,13 @@ impl NetworkMonitorHandle {
     }
 
     /// Emulate being offline, or stop to, on behalf of a session. The engine is offline as long as
-    /// at least one session wants it. `done` is called once [`current`](Self::current) says so.
+    /// at least one session wants it. `done` is called, exactly once, when
+    /// [`current`](Self::current) says so or the monitor has shut down.
     pub fn emulate_offline(&self, session: EmulationSessionId, offline: bool, done: Callback<()>) {
         self.send(NetworkMonitorMessage::EmulateOffline {
             session,
             offline,
-            done,
+            done: done.exactly_once(|| ()),
         });
     }
 
@@ -116,18 +117,15 @@ impl NetworkMonitorHandle {
         self.send(NetworkMonitorMessage::ReportFetchOutcome { origin, outcome });
     }
 
-    /// Shut the monitor down. `done` is called when it has ended, at once if it already has.
+    /// Shut the monitor down. `done` is called, exactly once, when it has ended, at once if it
+    /// already has.
     pub fn exit(&self, done: Callback<()>) {
-        if self
-            .sender
-            .send(NetworkMonitorMessage::Exit { done: done.clone() })
-            .is_err()
-        {
-            done.call(());
-        }
+        let done = done.exactly_once(|| ());
+        self.send(NetworkMonitorMessage::Exit { done });
     }
 
-    /// A monitor that is gone needs to know nothing any more.
+    /// A monitor that is gone needs to know nothing any more. Who waits for an answer gets it when
+    /// the message is dropped.
     fn send(&self, message: NetworkMonitorMessage) {
         let _ = self.sender.send(message);
     }
@@ -176,7 +174,23 @@ mod tests {
         assert_eq!(handle.subscribe(Callback::ignore()), Err(Disconnected));
         handle.unsubscribe(SubscriptionId(1));
         let (sender, done) = unbounded::<()>();
-        handle.exit(Callback::to_sender(&sender, |()| ()));
-        assert_eq!(done.recv(), Ok(()));
+        let waiting = || Callback::to_sender(&sender, |()| ());
+        handle.exit(waiting());
+        assert_eq!(done.try_recv(), Some(()));
+        handle.emulate_offline(EmulationSessionId(1), true, waiting());
+        assert_eq!(done.try_recv(), Some(()));
+    }
+
+    #[test]
+    fn who_waits_is_called_when_the_monitor_ends_before_its_message() {
+        let (sender, receiver) = unbounded();
+        let handle = NetworkMonitorHandle::new(sender, Arc::default());
+        let (sender, done) = unbounded::<()>();
+        let waiting = || Callback::to_sender(&sender, |()| ());
+        handle.emulate_offline(EmulationSessionId(1), true, waiting());
+        handle.exit(waiting());
+        assert_eq!(done.try_recv(), None);
+        drop(receiver);
+        assert_eq!((done.try_recv(), done.try_recv()), (Some(()), Some(())));
     }
 }
