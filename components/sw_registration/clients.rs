@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base::StorageKey;
 use base::exception::{DomException, ErrorClass};
 use base::ids::{ClientId, RegistrationId, RequestId, WorkerId};
 use sw_traits::{
@@ -42,7 +43,13 @@ impl SwRegistrations {
             .insert(order, id);
         if is_own_window {
             self.own_windows.insert((order, id));
-            self.notify_window_clients(&storage_key);
+            let count = self
+                .own_window_counts
+                .entry(storage_key.clone())
+                .or_default();
+            *count += 1;
+            let count = *count;
+            self.notify_window_clients(storage_key, count);
         }
         if let Some((worker, registration)) = controller {
             self.set_controller(id, worker, registration);
@@ -133,7 +140,15 @@ impl SwRegistrations {
             }
         }
         if self.own_windows.remove(&(client.order, id)) {
-            self.notify_window_clients(&storage_key);
+            let mut left = 0;
+            if let Some(count) = self.own_window_counts.get_mut(&storage_key) {
+                *count -= 1;
+                left = *count;
+            }
+            if left == 0 {
+                self.own_window_counts.remove(&storage_key);
+            }
+            self.notify_window_clients(storage_key, left);
         }
     }
 
@@ -158,15 +173,7 @@ impl SwRegistrations {
         }
     }
 
-    fn notify_window_clients(&mut self, storage_key: &base::StorageKey) {
-        let count = self
-            .clients_of
-            .get(storage_key)
-            .into_iter()
-            .flat_map(BTreeMap::values)
-            .filter(|id| self.clients.get(id).is_some_and(Client::is_own_window))
-            .count();
-        let storage_key = storage_key.clone();
+    fn notify_window_clients(&mut self, storage_key: StorageKey, count: usize) {
         self.notify(SwNotification::WindowClients { storage_key, count });
     }
 

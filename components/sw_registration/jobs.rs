@@ -1,6 +1,6 @@
 //! Job queues, and the jobs that register and unregister.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base::StorageKey;
 use base::exception::{DomException, DomExceptionName, ErrorClass};
@@ -67,6 +67,19 @@ pub(crate) enum Stage {
     Installing(WorkerId),
     /// The removal is being stored.
     Unregistering,
+}
+
+impl Stage {
+    /// The loads that are on their way.
+    fn loads(&self) -> Vec<u64> {
+        match self {
+            Self::LoadingMain { load } => vec![*load],
+            Self::LoadingImports { outstanding, .. } => outstanding.keys().copied().collect(),
+            Self::Queued | Self::Reading(_) | Self::Installing(_) | Self::Unregistering => {
+                Vec::new()
+            }
+        }
+    }
 }
 
 impl Job {
@@ -139,7 +152,8 @@ impl SwRegistrations {
             self.count_unanswered(&key.0)?;
         }
         // Steps 1 to 4: the queue is there while it holds a job.
-        let queue = self.jobs.entry(key.clone()).or_default();
+        let queues = self.jobs.entry(key.0.clone()).or_default();
+        let queue = queues.entry(key.1.clone()).or_default();
         match queue.back_mut() {
             // Step 5
             None => {
@@ -168,9 +182,21 @@ impl SwRegistrations {
             job.stage,
             Stage::Reading(_) | Stage::LoadingMain { .. } | Stage::LoadingImports { .. }
         );
-        if is_loading && !job.settled && job.promises.is_empty() {
-            self.loads.retain(|_, job| job != key);
-            self.finish_job(key);
+        if !is_loading || job.settled || !job.promises.is_empty() {
+            return;
+        }
+        for load in job.stage.loads() {
+            self.loads.remove(&load);
+        }
+        self.finish_job(key);
+        // The check is made later: a registration that changes nothing makes none.
+        let next = self.first_job(key).map(|job| job.kind);
+        if next == Some(JobType::Register)
+            && let Some(registration) = self.scopes.registration(&key.0, &key.1)
+        {
+            let delay = self.policy.update_after_navigation.unwrap_or_default();
+            let due = self.now.monotonic.saturating_add(delay);
+            self.timers.set(Timer::Update(registration), due);
         }
     }
 
@@ -199,7 +225,28 @@ impl SwRegistrations {
     }
 
     pub(crate) fn first_job(&mut self, key: &JobKey) -> Option<&mut Job> {
-        self.jobs.get_mut(key)?.front_mut()
+        self.jobs.get_mut(&key.0)?.get_mut(&key.1)?.front_mut()
+    }
+
+    /// The job queues of an origin that hold a job.
+    pub(crate) fn job_queues_of(&self, storage_key: &StorageKey) -> Vec<JobKey> {
+        self.jobs
+            .get(storage_key)
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .map(|scope| (storage_key.clone(), scope.clone()))
+            .collect()
+    }
+
+    fn remove_job_queue(&mut self, key: &JobKey) -> VecDeque<Job> {
+        let Some(queues) = self.jobs.get_mut(&key.0) else {
+            return VecDeque::new();
+        };
+        let queue = queues.remove(&key.1).unwrap_or_default();
+        if queues.is_empty() {
+            self.jobs.remove(&key.0);
+        }
+        queue
     }
 
     /// <https://w3c.github.io/ServiceWorker/#run-job-algorithm>
@@ -222,12 +269,13 @@ impl SwRegistrations {
 
     /// <https://w3c.github.io/ServiceWorker/#finish-job-algorithm>
     pub(crate) fn finish_job(&mut self, key: &JobKey) {
-        let Some(queue) = self.jobs.get_mut(key) else {
+        let queues = self.jobs.get_mut(&key.0);
+        let Some(queue) = queues.and_then(|queues| queues.get_mut(&key.1)) else {
             return;
         };
         let finished = queue.pop_front();
         if queue.is_empty() {
-            self.jobs.remove(key);
+            self.remove_job_queue(key);
         } else {
             self.tasks.push_back(Task::RunJob(key.clone()));
         }
@@ -423,27 +471,24 @@ impl SwRegistrations {
 
     /// End every job of an origin.
     pub(crate) fn abort_jobs(&mut self, storage_key: &StorageKey) {
-        let keys: Vec<JobKey> = self
-            .jobs
-            .keys()
-            .filter(|(key, _)| key == storage_key)
-            .cloned()
-            .collect();
+        let keys = self.job_queues_of(storage_key);
         let exception = DomException::new(
             DomExceptionName::AbortError,
             format!("the service workers of {storage_key} were cleared"),
         );
         for key in keys {
-            for job in self.jobs.remove(&key).into_iter().flatten() {
+            for job in self.remove_job_queue(&key) {
                 self.uncount_unanswered(storage_key, job.promises.len());
                 for promise in &job.promises {
                     self.answer(promise.client, promise.request, Err(exception.clone()));
+                }
+                for load in job.stage.loads() {
+                    self.loads.remove(&load);
                 }
                 if let Stage::Installing(worker) = job.stage {
                     self.discard_new_worker(&key, worker);
                 }
             }
-            self.loads.retain(|_, job| *job != key);
             self.forget_registration_without_worker(&key);
         }
     }

@@ -29,6 +29,15 @@
 //! others are notified, when the batch is on disk that removes the registration with its scripts and
 //! its syncs. A stored worker that does not run has its scripts in the store alone.
 //!
+//! # A worker that hangs
+//!
+//! An event that is not over at its time limit is timed out. If no other event keeps the worker, or
+//! if it has ended none since that one was dispatched, it is terminated. In the second case the
+//! other functional events that it has are handed out again, in their order and with all their
+//! time, as soon as the worker runs again: only the event that it hung in is timed out. So a
+//! functional event reaches its listener at least once, and may do so again. Messages are not
+//! handed out again.
+//!
 //! # The state machine without the thread
 //!
 //! An engine with an event loop of its own calls it like this. The contract is: hand over one

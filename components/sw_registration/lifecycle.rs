@@ -463,12 +463,7 @@ impl SwRegistrations {
         }
         self.outputs
             .push_back(crate::Output::StorageCleared { token, result });
-        let waiting: Vec<JobKey> = self
-            .jobs
-            .keys()
-            .filter(|(key, _)| key == storage_key)
-            .cloned()
-            .collect();
+        let waiting = self.job_queues_of(storage_key);
         self.tasks.extend(waiting.into_iter().map(Task::RunJob));
     }
 

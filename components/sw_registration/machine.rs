@@ -35,10 +35,13 @@ pub struct SwRegistrations {
     pub(crate) clients: BTreeMap<ClientId, Client>,
     /// The clients of an origin in order of creation.
     pub(crate) clients_of: HashMap<StorageKey, BTreeMap<u64, ClientId>>,
+    /// How many top-level and auxiliary windows an origin has; not there when it has none.
+    pub(crate) own_window_counts: HashMap<StorageKey, usize>,
     /// Top-level and auxiliary windows in order of creation.
     pub(crate) own_windows: BTreeSet<(u64, ClientId)>,
-    /// The job queues. Bounded by `max_requests_per_origin`.
-    pub(crate) jobs: BTreeMap<JobKey, VecDeque<Job>>,
+    /// The job queues of each origin, by scope; none is empty. Bounded by
+    /// `max_requests_per_origin`.
+    pub(crate) jobs: HashMap<StorageKey, BTreeMap<Url, VecDeque<Job>>>,
     /// How many requests of an origin wait for an answer.
     pub(crate) unanswered: HashMap<StorageKey, usize>,
     /// One for each running job, or one for each script that its worker imported.
@@ -109,8 +112,9 @@ impl SwRegistrations {
             workers: BTreeMap::new(),
             clients: BTreeMap::new(),
             clients_of: HashMap::new(),
+            own_window_counts: HashMap::new(),
             own_windows: BTreeSet::new(),
-            jobs: BTreeMap::new(),
+            jobs: HashMap::new(),
             unanswered: HashMap::new(),
             loads: BTreeMap::new(),
             commits: BTreeMap::new(),
@@ -539,6 +543,7 @@ impl SwRegistrations {
             evaluating_for: None,
             queue: VecDeque::new(),
             in_flight: BTreeSet::new(),
+            alive_since: EventId(0),
             activation: PendingActivation::default(),
         };
         self.workers.insert(id, worker);

@@ -102,6 +102,9 @@ pub(crate) struct Worker {
     pub(crate) queue: VecDeque<QueuedEvent>,
     /// Events that it handles now.
     pub(crate) in_flight: BTreeSet<EventId>,
+    /// The newest event that had been dispatched when it last ended one; what was dispatched after
+    /// that has seen no sign of life of it.
+    pub(crate) alive_since: EventId,
     /// What has to end before it is activated.
     pub(crate) activation: PendingActivation,
 }
@@ -178,7 +181,7 @@ impl Worker {
 }
 
 /// An event that is not dispatched yet.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct QueuedEvent {
     pub(crate) event: WorkerEvent,
     pub(crate) purpose: EventPurpose,
@@ -201,6 +204,8 @@ pub(crate) enum EventPurpose {
 pub(crate) struct InFlight {
     pub(crate) worker: WorkerId,
     pub(crate) purpose: EventPurpose,
+    /// A functional event as it is handed out again when the worker hangs in another one.
+    pub(crate) again: Option<QueuedEvent>,
 }
 
 /// <https://w3c.github.io/ServiceWorker/#dfn-service-worker-client>

@@ -1,11 +1,18 @@
 //! Reads what is stored, without a state machine: for the start, and for looking into a profile.
 
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use base::channel::Callback;
 use base::ids::{IdSource, RegistrationId, WorkerId};
-use storage::{Direction, KeyRange, ReadError, Store, Tree};
+use storage::{Batch, Direction, KeyRange, ReadError, Store, Tree};
 use sw_traits::{RegistrationInfo, RegistrationSnapshot, ScriptResourceMap, ServiceWorkerInfo};
 
 use crate::output::ScriptsPlace;
-use crate::records::{StoredRegistration, WorkerRecord, decode_scripts, scripts_prefix};
+use crate::records::{
+    StoredRegistration, WorkerRecord, decode_scripts, registration_key, scripts_prefix,
+    scripts_version,
+};
 
 /// The stored registrations, in the order in which they were made, with the states that their
 /// workers were in when they were stored. The ids mean nothing.
@@ -56,7 +63,9 @@ fn snapshot(ids: &IdSource, stored: StoredRegistration) -> RegistrationSnapshot 
 }
 
 /// What a state machine starts with: see [`SwRegistrations::new`](crate::SwRegistrations::new).
-/// Records that make no sense are put into quarantine.
+/// Records that make no sense are put into quarantine. Scripts that no worker has any more are
+/// dropped: those of a worker that was replaced, when the engine ended before the next change of its
+/// registration.
 ///
 /// # Errors
 ///
@@ -73,7 +82,47 @@ pub fn recover(store: &Store) -> Result<Vec<StoredRegistration>, ReadError> {
             }
         }
     }
+    drop_unused_scripts(store, &stored)?;
     Ok(stored)
+}
+
+/// Costs a look-up for each version of the scripts of a registration, and one more.
+fn drop_unused_scripts(store: &Store, stored: &[StoredRegistration]) -> Result<(), ReadError> {
+    let mut batch = Batch::new();
+    for registration in stored {
+        let record = &registration.record;
+        let workers = record.waiting.iter().chain(&record.active);
+        let in_use: BTreeSet<u64> = workers.map(|worker| worker.version).collect();
+        let prefix = registration_key(&registration.storage_key, &registration.scope);
+        let mut range = KeyRange::prefix(&prefix);
+        loop {
+            let mut keys = store.keys(Tree::Scripts, range.clone(), Direction::Forward);
+            let Some(key) = keys.next().transpose()? else {
+                break;
+            };
+            let Some(version) = scripts_version(&prefix, &key) else {
+                break;
+            };
+            let mut place = ScriptsPlace {
+                storage_key: registration.storage_key.clone(),
+                scope: registration.scope.clone(),
+                version,
+            };
+            if !in_use.contains(&version) {
+                batch.remove_prefix(Tree::Scripts, &scripts_prefix(&place));
+            }
+            let Some(next) = version.checked_add(1) else {
+                break;
+            };
+            place.version = next;
+            range.start = Bound::Included(scripts_prefix(&place));
+        }
+    }
+    if !batch.is_empty() {
+        // Nothing waits for it: what is not dropped now is found again at the next start.
+        store.submit(batch, Callback::ignore());
+    }
+    Ok(())
 }
 
 /// The scripts that [`Output::ReadScripts`](crate::Output::ReadScripts) asks for.

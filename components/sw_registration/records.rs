@@ -125,6 +125,11 @@ pub(crate) fn scripts_prefix(place: &ScriptsPlace) -> Vec<u8> {
         .finish()
 }
 
+/// The version that a key in [`Tree::Scripts`] belongs to, given the key of the registration.
+pub(crate) fn scripts_version(registration_key: &[u8], key: &[u8]) -> Option<u64> {
+    KeyReader::new(key.strip_prefix(registration_key)?).number()
+}
+
 pub(crate) fn put_registration(
     batch: &mut Batch,
     storage_key: &StorageKey,

@@ -80,9 +80,13 @@ impl SwRegistrationThread {
     /// Read what is stored, and start the component on a thread of its own.
     ///
     /// The channel comes from the caller, because the worker host and the other components need a
-    /// handle of it before the component runs. It is unbounded: what clients send is bounded by
-    /// the loop that answers within microseconds, what hosts and loaders send by what they were
-    /// told to do.
+    /// handle of it before the component runs. It has no bound of its own. A client has at most
+    /// 1,000 requests in it, which its [handle](sw_traits::SwClientHandle) counts; how many clients
+    /// there are, and how many dispatches of other components, is up to the embedder. What hosts,
+    /// loaders and the store send is bounded by what they were told to do, but for the imports of a
+    /// new worker: those of a host that reports more than the worker may have wait here until it is
+    /// told to stop. How large a posted message is, and how many events a client leaves unread in
+    /// its own queue, is bounded by the memory that the embedder gives the client, not here.
     ///
     /// # Errors
     ///
@@ -148,6 +152,11 @@ impl Drop for SwRegistrationThread {
     }
 }
 
+struct AttachedClient {
+    events: Callback<SwClientEvent>,
+    handled: Callback<()>,
+}
+
 struct Component {
     machine: SwRegistrations,
     store: Store,
@@ -157,7 +166,7 @@ struct Component {
     notify: Callback<SwNotification>,
     sender: Sender<SwRegistrationMessage>,
     /// Bounded by the clients there are.
-    clients: BTreeMap<ClientId, Callback<SwClientEvent>>,
+    clients: BTreeMap<ClientId, AttachedClient>,
     /// Bounded by what the other components have in flight.
     dispatches: BTreeMap<u64, Callback<EventOutcome>>,
     clearings: BTreeMap<u64, Callback<Result<(), String>>>,
@@ -205,8 +214,13 @@ impl Component {
     fn handle_message(&mut self, message: SwRegistrationMessage) {
         let now = self.clock.now();
         match message {
-            SwRegistrationMessage::AttachClient { client, events } => {
-                self.clients.entry(client.id).or_insert(events);
+            SwRegistrationMessage::AttachClient {
+                client,
+                events,
+                handled,
+            } => {
+                let attached = AttachedClient { events, handled };
+                self.clients.entry(client.id).or_insert(attached);
                 self.machine.handle_attach_client(now, client);
             }
             SwRegistrationMessage::DetachClient { client } => {
@@ -218,6 +232,9 @@ impl Component {
                 request,
                 body,
             } => {
+                if let Some(client) = self.clients.get(&client) {
+                    client.handled.call(());
+                }
                 self.machine.handle_request(now, client, request, body);
             }
             SwRegistrationMessage::DispatchEvent {
@@ -279,8 +296,8 @@ impl Component {
     fn handle_output(&mut self, output: Output) {
         match output {
             Output::ToClient { client, event } => {
-                if let Some(events) = self.clients.get(&client) {
-                    events.call(event);
+                if let Some(client) = self.clients.get(&client) {
+                    client.events.call(event);
                 }
             }
             Output::Notify(notification) => self.notify.call(notification),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base::exception::{DomException, ErrorClass};
-use base::ids::{RegistrationId, WorkerId};
+use base::ids::{EventId, RegistrationId, WorkerId};
 use sw_traits::{
     LoadedScript, ScriptRequest, ScriptResource, ScriptResourceMap, ServiceWorkerState,
     UpdateViaCache, WorkerType,
@@ -330,7 +330,11 @@ impl SwRegistrations {
                     changed,
                 },
             ..
-        }) = self.jobs.get_mut(key).and_then(VecDeque::front_mut)
+        }) = self
+            .jobs
+            .get_mut(&key.0)
+            .and_then(|queues| queues.get_mut(&key.1))
+            .and_then(VecDeque::front_mut)
         else {
             return;
         };
@@ -438,6 +442,7 @@ impl SwRegistrations {
             evaluating_for: Some(job.clone()),
             queue: VecDeque::new(),
             in_flight: BTreeSet::new(),
+            alive_since: EventId(0),
             activation: PendingActivation::default(),
         };
         self.workers.insert(id, worker);
@@ -486,7 +491,8 @@ impl SwRegistrations {
         };
         let key = registration.key();
         // A job that is under way checks for an update itself, or makes one pointless.
-        if self.jobs.contains_key(&key) {
+        let has_job = |queues: &BTreeMap<Url, VecDeque<Job>>| queues.contains_key(&key.1);
+        if self.jobs.get(&key.0).is_some_and(has_job) {
             return;
         }
         // Steps 2 to 4

@@ -93,11 +93,13 @@ impl SwRegistrations {
             self.timers.stop(Timer::Idle(id));
             let due = self.now.monotonic.saturating_add(event.limit);
             self.timers.set(Timer::Event(event_id), due);
+            let is_functional = matches!(event.purpose, EventPurpose::Functional(_));
             self.events.insert(
                 event_id,
                 InFlight {
                     worker: id,
-                    purpose: event.purpose,
+                    purpose: event.purpose.clone(),
+                    again: is_functional.then(|| event.clone()),
                 },
             );
             let dispatch = EventDispatch {
@@ -138,6 +140,10 @@ impl SwRegistrations {
                     .get(&event)
                     .is_some_and(|found| found.worker == worker);
                 if is_own {
+                    let newest = EventId(self.last_id);
+                    if let Some(worker) = self.workers.get_mut(&worker) {
+                        worker.alive_since = newest;
+                    }
                     self.take_event(event, outcome);
                     self.after_event(worker);
                 }
@@ -317,7 +323,10 @@ impl SwRegistrations {
     /// End an event in flight.
     fn take_event(&mut self, event: EventId, outcome: EventOutcome) {
         self.timers.stop(Timer::Event(event));
-        let Some(InFlight { worker, purpose }) = self.events.remove(&event) else {
+        let Some(InFlight {
+            worker, purpose, ..
+        }) = self.events.remove(&event)
+        else {
             return;
         };
         if let Some(worker) = self.workers.get_mut(&worker) {
@@ -384,15 +393,48 @@ impl SwRegistrations {
             return;
         };
         self.take_event(event, EventOutcome::TimedOut);
-        // Nothing else keeps it, and it may be stuck.
-        if self
-            .workers
-            .get(&worker)
-            .is_some_and(|worker| worker.event_count() == 0)
-        {
+        let Some(found) = self.workers.get(&worker) else {
+            return;
+        };
+        if found.event_count() == 0 {
+            // Nothing else keeps it, and it may be stuck.
             self.terminate_worker(worker, "an event took too long");
+        } else if found.alive_since < event {
+            self.restart_hung_worker(worker);
         }
         self.after_event(worker);
+    }
+
+    /// All the time that an event may take, a worker ended none: it hangs, and would hang for ever
+    /// if new events kept it. Those in flight are not to blame for that one, so that the functional
+    /// ones are handed out again, with all their time, once it has been started again. A worker that
+    /// only waits for something gets them twice.
+    fn restart_hung_worker(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let registration = worker.registration;
+        for event in worker.in_flight.clone() {
+            let again = self
+                .events
+                .get_mut(&event)
+                .and_then(|found| found.again.take());
+            if let Some(again) = again {
+                worker.queue.push_back(again);
+                worker.in_flight.remove(&event);
+                self.events.remove(&event);
+                self.timers.stop(Timer::Event(event));
+            }
+        }
+        self.terminate_worker(id, "an event took too long, and no other ended meanwhile");
+        // Step 1.4 of Terminate has put them into the queue of the registration.
+        let is_activated = self
+            .workers
+            .get(&id)
+            .is_some_and(|worker| worker.state == ServiceWorkerState::Activated);
+        if is_activated {
+            self.release_functional_events(registration);
+        }
     }
 
     pub(crate) fn idle_limit_over(&mut self, id: WorkerId) {

@@ -1,14 +1,19 @@
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use base::StorageKey;
 use base::channel::{Callback, Disconnected, Sender};
+use base::exception::ErrorClass;
 use base::ids::{ClientId, IdSource, RequestId};
 use url::Url;
 
 use crate::host::{EventOutcome, WorkerEvent};
 use crate::message::{SwClientEvent, SwRegistrationMessage, SwRequest};
 use crate::types::{ClientDescription, RegistrationSnapshot};
+
+/// How many requests of one client may wait until the component looks at them.
+const MAX_WAITING_REQUESTS: usize = 1_000;
 
 /// The service worker registration component, for trusted code.
 #[derive(Clone, Debug)]
@@ -34,17 +39,31 @@ impl SwRegistrationHandle {
         events: Callback<SwClientEvent>,
     ) -> Result<SwClientHandle, Disconnected> {
         let id = client.id;
-        self.sender
-            .send(SwRegistrationMessage::AttachClient { client, events })?;
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&waiting);
+        // The handle does not keep alive where the events go: that may own the handle.
+        let kept = Arc::new(events.clone());
+        let answers = Arc::downgrade(&kept);
+        self.sender.send(SwRegistrationMessage::AttachClient {
+            client,
+            events,
+            handled: Callback::new(move |()| {
+                let _ = &kept;
+                counted.fetch_sub(1, Ordering::Relaxed);
+            }),
+        })?;
         Ok(SwClientHandle(Arc::new(Attachment {
             sender: self.sender.clone(),
             client: id,
             requests: IdSource::default(),
+            answers,
+            waiting,
         })))
     }
 
     /// Dispatch a functional event in the active worker of a registration, which is started if it
-    /// does not run. `done` is called exactly once; when the component has shut down, at once.
+    /// does not run. `done` is called exactly once; when the component has shut down, at once, as
+    /// without an active worker: no worker gets the event.
     pub fn dispatch_event(
         &self,
         storage_key: StorageKey,
@@ -62,9 +81,7 @@ impl SwRegistrationHandle {
             done,
         };
         if self.sender.send(message).is_err() {
-            answer.call(EventOutcome::Crashed {
-                reason: Disconnected.to_string(),
-            });
+            answer.call(EventOutcome::NoActiveWorker);
         }
     }
 
@@ -77,7 +94,8 @@ impl SwRegistrationHandle {
         self.sender.send(SwRegistrationMessage::Snapshot { done })
     }
 
-    /// Remove all registrations of an origin with their scripts and syncs.
+    /// Remove all registrations of an origin with their scripts and syncs. `done` is called exactly
+    /// once, also when the component has shut down or does so meanwhile.
     ///
     /// # Errors
     ///
@@ -87,16 +105,19 @@ impl SwRegistrationHandle {
         storage_key: StorageKey,
         done: Callback<Result<(), String>>,
     ) -> Result<(), Disconnected> {
+        let done = done.exactly_once(|| Err(Disconnected.to_string()));
         self.sender
             .send(SwRegistrationMessage::ClearStorage { storage_key, done })
     }
 
-    /// Stop the workers and the component.
+    /// Stop the workers and the component. `done` is called exactly once, also when somebody else
+    /// has stopped it already.
     ///
     /// # Errors
     ///
     /// [`Disconnected`] when it has shut down already.
     pub fn exit(&self, done: Callback<()>) -> Result<(), Disconnected> {
+        let done = done.exactly_once(|| ());
         self.sender.send(SwRegistrationMessage::Exit { done })
     }
 }
@@ -110,6 +131,10 @@ struct Attachment {
     sender: Sender<SwRegistrationMessage>,
     client: ClientId,
     requests: IdSource,
+    /// Where the events go, for as long as the component knows the client.
+    answers: Weak<Callback<SwClientEvent>>,
+    /// How many requests the component has not looked at yet.
+    waiting: Arc<AtomicUsize>,
 }
 
 impl SwClientHandle {
@@ -118,7 +143,9 @@ impl SwClientHandle {
         self.0.client
     }
 
-    /// Ask for something. The answer comes as [`SwClientEvent::Answer`] with the returned id.
+    /// Ask for something. The answer comes as [`SwClientEvent::Answer`] with the returned id. When
+    /// 1,000 requests of this client wait to be looked at, it is a quota error at once, and what has
+    /// no answer is dropped.
     ///
     /// # Errors
     ///
@@ -126,12 +153,36 @@ impl SwClientHandle {
     pub fn request(&self, body: SwRequest) -> Result<RequestId, Disconnected> {
         let request = RequestId(self.0.requests.next());
         let client = self.0.client;
+        // Nothing depends on the exact count of a handle that several threads use at once.
+        if self.0.waiting.load(Ordering::Relaxed) >= MAX_WAITING_REQUESTS {
+            self.refuse(request, &body)?;
+            return Ok(request);
+        }
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
         self.0.sender.send(SwRegistrationMessage::Request {
             client,
             request,
             body,
         })?;
         Ok(request)
+    }
+
+    fn refuse(&self, request: RequestId, body: &SwRequest) -> Result<(), Disconnected> {
+        let answers = self.0.answers.upgrade().ok_or(Disconnected)?;
+        if matches!(
+            body,
+            SwRequest::PostMessageToClient { .. } | SwRequest::PostMessageToWorker { .. }
+        ) {
+            return Ok(());
+        }
+        let exception = ErrorClass::Quota.exception(format!(
+            "{MAX_WAITING_REQUESTS} service worker requests of this client wait already"
+        ));
+        answers.call(SwClientEvent::Answer {
+            request,
+            result: Err(exception),
+        });
+        Ok(())
     }
 }
 

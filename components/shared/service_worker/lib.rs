@@ -29,7 +29,7 @@ pub use types::{
 #[cfg(test)]
 mod tests {
     use base::StorageKey;
-    use base::channel::{Callback, unbounded};
+    use base::channel::{Callback, Disconnected, unbounded};
     use base::ids::ClientId;
     use url::Url;
 
@@ -51,6 +51,7 @@ mod tests {
         let message = SwRegistrationMessage::AttachClient {
             client: client.clone(),
             events,
+            handled: Callback::ignore(),
         };
 
         let bytes = postcard::to_stdvec(&message).unwrap();
@@ -59,6 +60,7 @@ mod tests {
         let SwRegistrationMessage::AttachClient {
             client: received,
             events,
+            ..
         } = message
         else {
             panic!("another message came out");
@@ -106,5 +108,99 @@ mod tests {
             Some(SwRegistrationMessage::DetachClient { client }) if client == id
         ));
         assert!(receiver.try_recv().is_none());
+    }
+
+    fn client(handle: &SwRegistrationHandle, events: Callback<SwClientEvent>) -> SwClientHandle {
+        let url = Url::parse("https://example.org/").unwrap();
+        let description = ClientDescription {
+            id: ClientId::random(),
+            storage_key: StorageKey::from_url(&url).unwrap(),
+            creation_url: url,
+            kind: ClientKind::Window,
+            frame_type: FrameType::TopLevel,
+            secure_context: true,
+        };
+        handle.attach_client(description, events).unwrap()
+    }
+
+    #[test]
+    fn a_client_that_asks_faster_than_it_is_heard_is_refused_and_no_other_is() {
+        let (sender, receiver) = unbounded();
+        let handle = SwRegistrationHandle::new(sender);
+        let (to_page, page) = unbounded();
+        let greedy = client(&handle, Callback::to_sender(&to_page, |event| event));
+        let Some(SwRegistrationMessage::AttachClient {
+            handled, events, ..
+        }) = receiver.try_recv()
+        else {
+            panic!("it is not attached");
+        };
+        let other = client(&handle, Callback::ignore());
+        assert!(receiver.try_recv().is_some());
+        let waiting = || std::iter::from_fn(|| receiver.try_recv()).count();
+
+        for _ in 0..1_000 {
+            greedy.request(SwRequest::GetRegistrations).unwrap();
+        }
+        assert_eq!(page.try_recv(), None);
+        let request = greedy.request(SwRequest::GetRegistrations).unwrap();
+        let Some(SwClientEvent::Answer {
+            request: of,
+            result,
+        }) = page.try_recv()
+        else {
+            panic!("it is not answered");
+        };
+        assert_eq!(of, request);
+        assert_eq!(result.unwrap_err().name(), "QuotaExceededError");
+        let message = SerializedMessage(vec![]);
+        let id = greedy.client();
+        let message = SwRequest::PostMessageToClient {
+            client: id,
+            message,
+        };
+        greedy.request(message).unwrap();
+        assert_eq!(page.try_recv(), None, "what has no answer gets none");
+        other.request(SwRequest::GetRegistrations).unwrap();
+        assert_eq!(waiting(), 1_001);
+
+        handled.call(());
+        greedy.request(SwRequest::GetRegistrations).unwrap();
+        assert_eq!(waiting(), 1, "one was heard");
+        greedy.request(SwRequest::GetRegistrations).unwrap();
+        assert!(page.try_recv().is_some());
+
+        drop((handled, events, to_page));
+        assert_eq!(
+            page.recv(),
+            Err(Disconnected),
+            "a client's own handle does not keep its events open"
+        );
+        assert!(greedy.request(SwRequest::GetRegistrations).is_err());
+    }
+
+    #[test]
+    fn what_is_asked_for_while_the_component_ends_is_answered_all_the_same() {
+        let (sender, receiver) = unbounded();
+        let handle = SwRegistrationHandle::new(sender);
+        let key = StorageKey::from_url(&Url::parse("https://example.org/").unwrap()).unwrap();
+        let (cleared_to, cleared) = unbounded::<Result<(), String>>();
+        let (ended_to, ended) = unbounded::<()>();
+        let clear = || {
+            let done = Callback::to_sender(&cleared_to, |result| result);
+            handle.clear_storage(key.clone(), done)
+        };
+        let exit = || handle.exit(Callback::to_sender(&ended_to, |()| ()));
+        clear().unwrap();
+        exit().unwrap();
+        assert_eq!(cleared.try_recv(), None);
+        drop(receiver);
+        assert!(cleared.try_recv().unwrap().is_err());
+        assert_eq!(ended.try_recv(), Some(()));
+        assert!(clear().is_err());
+        assert!(exit().is_err());
+        assert!(cleared.try_recv().unwrap().is_err());
+        assert_eq!(ended.try_recv(), Some(()));
+        assert_eq!((cleared.try_recv(), ended.try_recv()), (None, None));
     }
 }

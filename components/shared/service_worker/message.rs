@@ -23,6 +23,8 @@ pub enum SwRegistrationMessage {
         client: ClientDescription,
         /// Where its events go.
         events: Callback<SwClientEvent>,
+        /// Called once for each of its requests that was looked at.
+        handled: Callback<()>,
     },
     /// A client is gone.
     DetachClient {
@@ -48,7 +50,9 @@ pub enum SwRegistrationMessage {
         scope: Url,
         /// The event.
         event: WorkerEvent,
-        /// How long the worker may take, counted from the moment at which it gets the event.
+        /// How long the worker may take, counted from the moment at which it gets the event. When
+        /// the worker is restarted because it hangs in another event, it gets this one again, with
+        /// all its time.
         time_limit: Duration,
         /// How it ended. Called exactly once.
         done: Callback<EventOutcome>,
@@ -73,7 +77,7 @@ pub enum SwRegistrationMessage {
     ClearStorage {
         /// The origin.
         storage_key: StorageKey,
-        /// Called when it is durable.
+        /// Called exactly once, with success when it is durable.
         done: Callback<Result<(), String>>,
     },
     /// Every registration is asked for.

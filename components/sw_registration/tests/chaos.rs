@@ -42,6 +42,7 @@ enum Step {
     Crash(usize),
     Advance(u64),
     Clear,
+    Restart,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -67,6 +68,7 @@ fn step() -> impl Strategy<Value = Step> {
         one_of().prop_map(Step::Crash),
         prop::sample::select(vec![1, 31, 61, 181]).prop_map(Step::Advance),
         Just(Step::Clear),
+        Just(Step::Restart),
     ]
 }
 
@@ -170,6 +172,11 @@ fn take(world: &mut World, asked: &mut Asked, step: &Step) {
         Step::Clear => {
             world.clear(SCOPES[0]);
         }
+        Step::Restart => {
+            // Whoever was to be answered is gone.
+            *asked = Asked::default();
+            world.restart();
+        }
     }
 }
 
@@ -181,6 +188,15 @@ fn calm_down(world: &mut World) {
         world.end_held_events(&EventOutcome::Fulfilled);
         world.advance(400);
     }
+}
+
+/// The store holds the registrations that there are, their scripts, and no others.
+fn check_store(world: &World) -> Result<(), TestCaseError> {
+    let snapshot = world.machine.snapshot();
+    prop_assert_eq!(world.stored(Tree::ServiceWorkers), snapshot.len());
+    let scripts: usize = snapshot.iter().map(|found| found.scripts.0).sum();
+    prop_assert_eq!(world.stored(Tree::Scripts), scripts);
+    Ok(())
 }
 
 proptest! {
@@ -234,6 +250,7 @@ proptest! {
             world.detach(client);
         }
         calm_down(&mut world);
+        check_store(&world)?;
         for restarted in [false, true] {
             if restarted {
                 let seen = scopes(&world);
@@ -248,8 +265,7 @@ proptest! {
             prop_assert_eq!(&world.outcomes[&token], &EventOutcome::Fulfilled);
             world.detach(page);
             calm_down(&mut world);
-            let registrations = world.machine.snapshot().len();
-            prop_assert_eq!(world.stored(Tree::ServiceWorkers), registrations);
+            check_store(&world)?;
         }
     }
 }

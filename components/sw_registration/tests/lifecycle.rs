@@ -609,3 +609,43 @@ fn a_check_that_nobody_asked_for_does_not_hold_up_a_page() {
     assert_eq!(world.ask(page, unregister), Ok(SwAnswer::Boolean(true)));
     world.answer_loads();
 }
+
+#[test]
+fn a_check_that_gave_way_to_a_registration_that_changes_nothing_is_made_later() {
+    let mut world = World::with_policy(sw_registration::SwPolicy::default());
+    world.serve(SCRIPT, "install sync");
+    let page = world.attach(PAGE);
+    world.request(page, register(SCRIPT));
+    world.attach(PAGE);
+    world.hold_loads = true;
+    world.advance(2);
+    world.ask_registration(page, register(SCRIPT));
+    world.answer_loads();
+    world.serve(SCRIPT, "install sync v2");
+    assert_eq!(world.registration(page, PAGE).unwrap().waiting, None);
+    world.advance(2);
+    assert!(world.registration(page, PAGE).unwrap().waiting.is_some());
+}
+
+#[test]
+fn scripts_of_a_replaced_worker_are_dropped_at_the_latest_by_the_next_start() {
+    let mut world = World::new();
+    world.serve(SCRIPT, "sync v0");
+    let page = world.attach(PAGE);
+    world.ask_registration(page, register(SCRIPT));
+    world.detach(page);
+    let page = world.attach(PAGE);
+    for body in ["sync v1", "sync v2", "sync v3"] {
+        world.serve(SCRIPT, body);
+        world.ask_registration(page, SwRequest::Update { scope: url(PAGE) });
+    }
+    let stored = world.stored(Tree::Scripts);
+    assert!(
+        (2..=3).contains(&stored),
+        "the active worker's, the waiting one's, at most those of one that was replaced: {stored}"
+    );
+    world.restart();
+    world.advance(400);
+    assert_eq!(world.machine.snapshot()[0].scripts.0, 1, "it was promoted");
+    assert_eq!(world.stored(Tree::Scripts), 1);
+}

@@ -246,6 +246,17 @@ fn an_event_starts_a_worker_after_a_restart_with_no_page_and_no_network() {
 }
 
 #[test]
+fn a_page_that_waits_for_its_answers_may_ask_as_often_as_it_wants() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = start(folder.path(), true, true);
+    let page = engine.open(PAGE);
+    for _ in 0..1_500 {
+        let answer = page.ask(SwRequest::GetRegistrations);
+        assert_eq!(answer, Ok(SwAnswer::Registrations(vec![])));
+    }
+}
+
+#[test]
 fn a_page_without_network_is_told_why_it_cannot_register() {
     let folder = tempfile::tempdir().unwrap();
     let engine = start(folder.path(), false, true);

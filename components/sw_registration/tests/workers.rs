@@ -143,21 +143,67 @@ fn a_rejected_event_is_reported_as_such() {
 
 #[test]
 fn an_event_past_its_limit_is_timed_out_and_a_worker_that_nothing_keeps_is_terminated() {
-    let (mut world, _, worker) = world("sync");
+    let (mut world, _, worker) = world("sync message");
     world.held_events.insert("sync");
     let first = world.dispatch(PAGE, sync("x"));
     world.advance(100);
     let second = world.dispatch(PAGE, sync("y"));
+    let third = world.dispatch(PAGE, sync("z"));
+    world.end_event("sync", EventOutcome::Fulfilled);
+    assert_eq!(world.outcomes[&third], EventOutcome::Fulfilled);
     world.advance(79);
     assert!(!world.outcomes.contains_key(&first));
+    world.terminated.clear();
     world.advance(1);
     assert_eq!(world.outcomes[&first], EventOutcome::TimedOut);
-    assert!(world.terminated.iter().filter(|id| **id == worker).count() <= 1);
-    assert!(
-        world.running.contains_key(&worker),
-        "the second event keeps it"
+    assert_eq!(
+        world.terminated,
+        [],
+        "it is alive, and the second event keeps it"
     );
     world.advance(100);
+    assert_eq!(world.outcomes[&second], EventOutcome::TimedOut);
+    assert_eq!(world.terminated, [worker]);
+    assert!(world.running.is_empty());
+}
+
+#[test]
+fn a_worker_that_hangs_is_restarted_whatever_events_still_come() {
+    let (mut world, page, worker) = world("sync message");
+    world.held_events = ["sync", "message"].into();
+    let first = world.dispatch(PAGE, sync("x"));
+    let mut others = Vec::new();
+    for tag in ["a", "b"] {
+        world.advance(60);
+        others.push(world.dispatch(PAGE, sync(tag)));
+        let message = SerializedMessage(vec![]);
+        world.request(page, SwRequest::PostMessageToWorker { worker, message });
+    }
+    world.terminated.clear();
+    world.dispatched.clear();
+    world.held_events.clear();
+    world.advance(60);
+    assert_eq!(world.outcomes[&first], EventOutcome::TimedOut);
+    assert_eq!(world.terminated, [worker]);
+    assert_eq!(world.starts.len(), 2, "started again");
+    let handed_out: Vec<_> = world.dispatched.iter().map(|(_, _, event)| event).collect();
+    assert_eq!(handed_out, [&sync("a"), &sync("b")], "in their order");
+    for token in &others {
+        assert_eq!(world.outcomes[token], EventOutcome::Fulfilled);
+    }
+}
+
+#[test]
+fn events_behind_a_worker_that_always_hangs_time_out_one_after_the_other() {
+    let (mut world, _, _) = world("sync");
+    world.held_events.insert("sync");
+    let first = world.dispatch(PAGE, sync("x"));
+    world.advance(1);
+    let second = world.dispatch(PAGE, sync("y"));
+    world.advance(180);
+    assert_eq!(world.outcomes[&first], EventOutcome::TimedOut);
+    assert!(!world.outcomes.contains_key(&second), "it has all its time");
+    world.advance(180);
     assert_eq!(world.outcomes[&second], EventOutcome::TimedOut);
     assert!(world.running.is_empty());
 }
