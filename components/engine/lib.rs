@@ -14,7 +14,6 @@ mod loader;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 
 use base::channel::{Callback, bounded};
 use base::time::Clock;
@@ -25,6 +24,7 @@ use network_traits::NetworkMonitorHandle;
 use storage::{Location, OpenReport, Store};
 use sw_registration::SwRegistrationThread;
 use sw_traits::SwRegistrationHandle;
+use sync_manager::SyncManagerThread;
 use sync_traits::SyncManagerHandle;
 
 pub use builder::{Builder, StartError};
@@ -66,7 +66,7 @@ pub struct Engine {
     open_report: OpenReport,
     source_error: Option<String>,
     // Stopped from top to bottom: first who causes work, last who does it.
-    sync: JoinHandle<()>,
+    sync: SyncManagerThread,
     service_workers: SwRegistrationThread,
     indexed_db: IndexedDbThread,
     net: Net,
@@ -129,7 +129,6 @@ impl Engine {
     /// be written is written, the profile is free for the next one.
     pub fn shut_down(self) {
         let Self {
-            handles,
             sync,
             service_workers,
             indexed_db,
@@ -138,15 +137,7 @@ impl Engine {
             store,
             ..
         } = self;
-        if wait_for(|done| {
-            // When it has ended already, nobody answers.
-            let _ = handles.sync.exit(done);
-        })
-        .is_some()
-            && sync.join().is_err()
-        {
-            log::error!("the sync manager's thread panicked");
-        }
+        drop(sync);
         drop(service_workers);
         drop(indexed_db);
         drop(net);

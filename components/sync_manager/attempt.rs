@@ -132,18 +132,37 @@ impl SyncManager {
         self.flights.remove(&event);
         entry.event = None;
         if may_sync {
-            let how = End::NotDelivered { outcome: None };
-            let retry_delay = RetryDelay::default();
-            entry.ended = Some(Ended {
-                how,
-                at: now,
-                retry_delay,
-                early_requesters: entry.requesters.len(),
-            });
+            entry.ended = Some(Ended::not_delivered(now, entry.requesters.len()));
             self.advance(id, now);
         } else {
             self.revoke(&storage_key, now);
         }
+    }
+
+    /// The engine is shut down: what is in flight is as if it had not been dispatched, in one
+    /// batch. An attempt whose start is still being written ends when that write is answered.
+    pub(crate) fn take_back_flights(&mut self, now: Timestamp) {
+        let storing = |flight: &Flight| flight.stage == Stage::Storing;
+        let flights = std::mem::take(&mut self.flights);
+        let (storing, others) = flights.into_iter().partition(|(_, flight)| storing(flight));
+        self.flights = storing;
+        // What the store could not write so far gets a last try.
+        let mut to_write: Vec<EntryId> = std::mem::take(&mut self.unwritten).into_iter().collect();
+        for (_, flight) in others {
+            let Some(entry) = self.entries.get_mut(&flight.entry) else {
+                continue;
+            };
+            entry.event = None;
+            if flight.abandoned {
+                self.advance(flight.entry, now);
+                continue;
+            }
+            entry.ended = Some(Ended::not_delivered(now, entry.requesters.len()));
+            if !entry.writing {
+                to_write.push(flight.entry);
+            }
+        }
+        self.write(&to_write, now);
     }
 
     /// A sync event ended. Unknown ids are ignored.
@@ -195,6 +214,7 @@ impl SyncManager {
         };
         let retry_delay = self.draw_retry_delay(attempts);
         if let Some(entry) = self.entries.get_mut(&id) {
+            entry.ended_at_change = self.network_changes;
             entry.ended = Some(Ended {
                 how,
                 at: now,
@@ -241,33 +261,73 @@ impl SyncManager {
         }
         self.last_network = network.identity.or(self.last_network);
         let previous = std::mem::replace(&mut self.network, network);
+        self.network_changes += 1;
+        let mut gained = self.note_reachability(&previous);
         let only_reachability = previous.link == self.network.link
             && previous.identity == self.network.identity
             && previous.emulated_offline == self.network.emulated_offline;
-        let gained: Vec<EntryId> = if only_reachability {
-            let verified = self.network.origins.iter().filter(|(origin, now)| {
-                **now == Reachability::Reachable
-                    && previous.reachability(origin) == Reachability::Unreachable
-            });
-            verified
-                .filter_map(|(origin, _)| self.waiting.get(origin))
-                .flatten()
-                .copied()
-                .collect()
-        } else {
+        if !only_reachability {
             self.note_lost_network();
             let affected =
                 self.ready
                     .update_network(&self.network, &previous, HELD_ENTRIES_PER_INPUT);
             self.held_anew.extend(affected);
-            let waiting = self.waiting.iter();
-            waiting
-                .filter(|(origin, _)| is_gained(origin, &previous, &self.network))
-                .flat_map(|(_, ids)| ids.iter().copied())
-                .collect()
-        };
+            for (storage_key, origin) in &mut self.origins {
+                if is_gained(storage_key, &previous, &self.network) {
+                    origin.gained_at_change = self.network_changes;
+                    gained.push(storage_key.clone());
+                }
+            }
+        }
         // Newly gained connectivity cuts the back-off short.
-        for id in gained {
+        for storage_key in gained {
+            self.end_back_offs(&storage_key);
+        }
+    }
+
+    /// Remember which origins were unreachable. Gives those that can be reached now: an event that
+    /// ended before the origin was last known to be unreachable may have failed for that. One that
+    /// ended after that had its answer from the origin, which says nothing new.
+    fn note_reachability(&mut self, previous: &NetworkState) -> Vec<StorageKey> {
+        let unreachable =
+            |(_, state): &(&StorageKey, &Reachability)| **state == Reachability::Unreachable;
+        for (storage_key, _) in previous.origins.iter().filter(unreachable) {
+            if let Some(origin) = self.origins.get_mut(storage_key) {
+                origin.unreachable_at_change = Some(self.network_changes);
+            }
+        }
+        let reachable = self.network.origins.iter().filter(|(storage_key, state)| {
+            **state == Reachability::Reachable
+                && previous.reachability(storage_key) != Reachability::Reachable
+        });
+        let mut gained = Vec::new();
+        for (storage_key, _) in reachable {
+            let origin = self.origins.get_mut(storage_key);
+            let unreachable_at = origin.and_then(|origin| {
+                let change = origin.unreachable_at_change.take()?;
+                origin.gained_at_change = origin.gained_at_change.max(change);
+                Some(change)
+            });
+            if unreachable_at.is_some() {
+                gained.push(storage_key.clone());
+            }
+        }
+        gained
+    }
+
+    /// End the back-off of each registration of an origin that has gained connectivity since its
+    /// event ended.
+    fn end_back_offs(&mut self, storage_key: &StorageKey) {
+        let Some(origin) = self.origins.get(storage_key) else {
+            return;
+        };
+        let ended_before = |id: &EntryId| {
+            let entry = self.entries.get(id);
+            entry.is_some_and(|entry| entry.ended_at_change < origin.gained_at_change)
+        };
+        let waiting = self.waiting.get(storage_key).into_iter().flatten();
+        let ids: Vec<EntryId> = waiting.copied().filter(ended_before).collect();
+        for id in ids {
             self.end_back_off(id);
         }
     }

@@ -82,19 +82,45 @@ impl SyncManager {
             part.change.register(sequence, now, network);
         }
         if let Some(ended) = &part.ended {
+            let refires = entry.record.as_ref().map(|record| record.immediate_refires);
             part.change.end(ended, &self.policy);
+            if let Some(refires) = refires.filter(|_| part.change.record.is_none()) {
+                let (key, window) = (entry.key.clone(), self.policy.refire_window);
+                self.refires.note(key, ended.at.monotonic, refires, window);
+            }
         }
         if let Some(reason) = part.removal {
             part.change.remove(reason);
         }
         if part.requesters.len() > early {
-            if part.change.record.is_none() {
-                self.next_sequence += 1;
-            }
+            let anew = part.change.record.is_none();
             part.change.register(sequence, now, network);
+            if anew {
+                self.next_sequence += 1;
+                self.follow_up(&mut part, now);
+            }
         }
         self.add_hold(&mut part);
         Some(part)
+    }
+
+    /// A tag was registered that was not there: a handler that does so time and again, just after
+    /// the end of its event, does not fire without end.
+    fn follow_up(&mut self, part: &mut Part, now: Timestamp) {
+        let Some(entry) = self.entries.get_mut(&part.entry) else {
+            return;
+        };
+        let window = self.policy.refire_window;
+        let refires = self.refires.take(&entry.key, now.monotonic, window);
+        if refires == 0 {
+            return;
+        }
+        let delay = self.policy.jitter_range(self.policy.retry_delay(1));
+        let delay = self.jitter.between(delay);
+        if part.change.follow_up(refires, now, delay, &self.policy) {
+            // Only connectivity that comes from now on cuts the delay short.
+            entry.ended_at_change = self.network_changes;
+        }
     }
 
     /// A registration that becomes pending while there is no network is known to be held back
@@ -237,13 +263,13 @@ impl SyncManager {
             self.reply_registered(requester, result.clone());
         }
         if let Some(event) = part.start {
-            self.start_succeeded(event, removal.is_some());
+            self.start_succeeded(event, removal.is_some(), now);
         }
         self.advance(part.entry, now);
     }
 
     /// The start of an attempt is durable.
-    fn start_succeeded(&mut self, event: EventId, removed: bool) {
+    fn start_succeeded(&mut self, event: EventId, removed: bool, now: Timestamp) {
         let Some(flight) = self.flights.get_mut(&event) else {
             return;
         };
@@ -252,6 +278,12 @@ impl SyncManager {
         };
         if removed {
             entry.event = None;
+            self.flights.remove(&event);
+            return;
+        }
+        if self.exiting {
+            entry.event = None;
+            entry.ended = Some(Ended::not_delivered(now, entry.requesters.len()));
             self.flights.remove(&event);
             return;
         }

@@ -30,6 +30,11 @@ pub enum RegisterError {
         /// How many bytes they may take.
         limit: u64,
     },
+    /// As many calls of the client wait for their answer as may wait at a time.
+    TooManyRequests {
+        /// How many may wait.
+        limit: usize,
+    },
     /// The store could not write, for this reason.
     NotStored(String),
     /// The service worker was unregistered meanwhile.
@@ -45,7 +50,9 @@ impl RegisterError {
             Self::NoActiveWorker | Self::Unregistered => ErrorClass::PageState,
             Self::PermissionDenied => ErrorClass::Permission,
             Self::NoWindow | Self::TagTooLong { .. } => ErrorClass::PageMisuse,
-            Self::TooManyTags { .. } | Self::OriginFull { .. } => ErrorClass::Quota,
+            Self::TooManyTags { .. } | Self::OriginFull { .. } | Self::TooManyRequests { .. } => {
+                ErrorClass::Quota
+            }
             Self::NotStored(_) => ErrorClass::Store,
             Self::ShuttingDown => ErrorClass::EmbedderMisuse,
         }
@@ -82,6 +89,10 @@ impl fmt::Display for RegisterError {
                 formatter,
                 "the sync registrations of this origin would take more than the limit of {limit} \
                  bytes"
+            ),
+            Self::TooManyRequests { limit } => write!(
+                formatter,
+                "{limit} calls of register() wait for their answer, which is the limit"
             ),
             Self::NotStored(reason) => {
                 write!(formatter, "the registration could not be stored: {reason}")

@@ -126,7 +126,7 @@
 //! - **Each acknowledged registration gets all its attempts.** Whoever registers a tag again starts
 //!   its count anew, in whatever state it is.
 //! - **`lastChance` is a promise.** It is true when this attempt is the last that counts, or the
-//!   next one would come after the registration's expiry. If such an attempt fails, the registration
+//!   next one could come after the registration's expiry. If such an attempt fails, the registration
 //!   is dropped even if the network was to blame: the page has been told, and may have told the
 //!   user. (Not so when no worker got the event at all.)
 //! - **What does not count:** an event that is rejected or timed out, when its origin was offline
@@ -135,8 +135,14 @@
 //! - **Newly gained connectivity** is: online after offline, another network than before, or an
 //!   origin that can be reached after it could not. It is not the first state after the start, nor
 //!   the first proof that an origin answers: that may be the answer to the very attempt that failed.
+//!   That it could not is remembered even when the network monitor has forgotten it, and a back-off
+//!   that is still being written when connectivity comes does not begin.
+//! - **A handler that registers its own tag**, during its event or within a second of its end, fires
+//!   again at once a few times in a row and then with a delay.
 //! - **After a crash** an attempt that had started counts, and the back-off is counted from its
 //!   start. If the tag had been registered again meanwhile, it fires without back-off.
+//! - **An orderly shutdown** takes back the events in flight: they fire again after the next start,
+//!   and the attempts do not count. A worker that was nearly done does its work twice.
 //! - **No active worker:** the registration is held, not dropped, as long as its service worker
 //!   registration exists; the event that found no worker does not count. When the stored service
 //!   worker registrations are known and its own is not among them, it is dropped.
@@ -154,7 +160,7 @@
 //! stands. `transition`: what an input makes of a record, as pure functions. `attempt`: from the
 //! turn to the end of an event, and the network. `commit`: batches, and a store that fails.
 //! `schedule`: the indexes that make every step logarithmic. `event_log`, `record`, `read`: what is
-//! stored. `thread`: the loop around it all.
+//! stored. `refires`: handlers that would fire without end. `thread`: the loop around it all.
 
 mod attempt;
 mod commit;
@@ -165,6 +171,7 @@ mod manager;
 mod policy;
 pub mod read;
 mod record;
+mod refires;
 mod schedule;
 mod tables;
 mod thread;
@@ -174,4 +181,4 @@ pub use error::{RegisterError, StartError};
 pub use manager::{Output, Recovered, Requester, SyncManager};
 pub use policy::{NetworkPolicy, SyncPolicy};
 pub use record::{RecordState, SyncKey, SyncRecord};
-pub use thread::{Inbox, SyncManagerConfig, start, start_with};
+pub use thread::{Inbox, SyncManagerConfig, SyncManagerThread, start, start_with};

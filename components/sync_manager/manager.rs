@@ -19,6 +19,7 @@ use crate::event_log::{Draft, EventLog};
 use crate::jitter::Jitter;
 use crate::policy::SyncPolicy;
 use crate::record::{RecordState, SyncKey, SyncRecord};
+use crate::refires::Refires;
 use crate::schedule::{EntryId, ReadyQueue, Timers};
 use crate::tables::{Entry, HELD_ENTRIES_PER_INPUT, Origin};
 use crate::transition::{End, Ended, public_state};
@@ -110,6 +111,8 @@ pub struct SyncManager {
     pub(crate) network: NetworkState,
     /// The network on which the machine is or was last.
     pub(crate) last_network: Option<NetworkIdentity>,
+    /// Counts the changes of the network.
+    pub(crate) network_changes: u64,
     /// Whether the stored service worker registrations have been reported.
     pub(crate) service_workers_known: bool,
     pub(crate) origins: BTreeMap<StorageKey, Origin>,
@@ -124,6 +127,7 @@ pub struct SyncManager {
     /// Entries that wait for the store to work again.
     pub(crate) unwritten: BTreeSet<EntryId>,
     pub(crate) store_retry: Option<StoreRetry>,
+    pub(crate) refires: Refires,
     pub(crate) log: EventLog,
     /// Entries whose reason for being held may be new to the event log.
     pub(crate) held_anew: Vec<EntryId>,
@@ -147,6 +151,7 @@ impl SyncManager {
             jitter: Jitter::new(seed),
             network: NetworkState::default(),
             last_network: None,
+            network_changes: 0,
             service_workers_known: false,
             origins: BTreeMap::new(),
             entries: BTreeMap::new(),
@@ -157,6 +162,7 @@ impl SyncManager {
             commits: BTreeMap::new(),
             unwritten: BTreeSet::new(),
             store_retry: None,
+            refires: Refires::default(),
             log,
             held_anew: Vec::new(),
             next_entry: 0,
@@ -329,10 +335,14 @@ impl SyncManager {
     }
 
     /// Start nothing more, and answer [`Output::Exited`] when the writes on their way have ended.
-    /// An event in flight is one that was interrupted, for the next start.
+    /// An event in flight is taken back: it fires again after the next start, and the attempt does
+    /// not count. How the worker ends it is ignored.
     pub fn handle_exit(&mut self, now: Timestamp) {
         self.begin();
-        self.exiting = true;
+        if !self.exiting {
+            self.exiting = true;
+            self.take_back_flights(now);
+        }
         self.settle(now);
     }
 
@@ -383,7 +393,7 @@ impl SyncManager {
             self.log_holds(now);
         }
         self.flush_log();
-        if self.exiting && self.commits.is_empty() && !self.exited {
+        if self.exiting && self.commits.is_empty() && self.flights.is_empty() && !self.exited {
             self.exited = true;
             self.outputs.push_back(Output::Exited);
         }

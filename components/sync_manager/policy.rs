@@ -21,9 +21,13 @@ pub struct SyncPolicy {
     /// origin could not be reached. Counted from the moment at which the tag was last registered.
     /// Default: 10.
     pub max_uncounted_attempts: u32,
-    /// How many times in a row a tag that is registered again while its event is being handled
-    /// fires again at once; after that a delay of `initial_delay` comes first. Default: 3.
+    /// How many times in a row a tag that is registered again while its event is being handled, or
+    /// within `refire_window` of its end, fires again at once; after that a delay of
+    /// `initial_delay` comes first. Default: 3.
     pub max_immediate_refires: u32,
+    /// How soon after the end of its event a tag that is registered anew is taken to have been
+    /// registered by the handler of the event. In monotonic time. Default: 1 s.
+    pub refire_window: Duration,
     /// How long after it was last registered a registration is dropped, in wall-clock time.
     /// Default: 7 days.
     pub max_age: Duration,
@@ -42,6 +46,9 @@ pub struct SyncPolicy {
     /// How many bytes the registrations of one origin may take in the store, as
     /// [`SyncKey::stored_bytes`](crate::SyncKey::stored_bytes) counts them. Default: 8 MiB.
     pub max_bytes_per_origin: u64,
+    /// How many calls of `register()` of one client may wait for their answer at a time. Default:
+    /// 1,000.
+    pub max_unanswered_requests: usize,
     /// How many entries the event log keeps; older ones go. Default: 1,000.
     pub max_log_entries: usize,
     /// How long after a failed write the next one is tried. It doubles with each further failure,
@@ -76,6 +83,7 @@ impl Default for SyncPolicy {
             jitter_percent: 10,
             max_uncounted_attempts: 10,
             max_immediate_refires: 3,
+            refire_window: Duration::from_secs(1),
             max_age: Duration::from_secs(7 * 24 * 60 * 60),
             event_time_limit: Duration::from_secs(3 * 60),
             last_chance_time_limit: Duration::from_secs(60),
@@ -83,6 +91,7 @@ impl Default for SyncPolicy {
             max_tag_bytes: 10_240,
             max_tags_per_registration: 10_000,
             max_bytes_per_origin: 8 << 20,
+            max_unanswered_requests: 1_000,
             max_log_entries: 1_000,
             store_retry_delay: Duration::from_secs(1),
             max_store_retry_delay: Duration::from_secs(5 * 60),

@@ -47,6 +47,8 @@ pub(crate) struct Entry {
     pub(crate) record: Option<SyncRecord>,
     /// For a waiting one, when the back-off is over by the monotonic clock.
     pub(crate) due: Option<MonotonicTime>,
+    /// How many changes of the network there had been when its last event ended.
+    pub(crate) ended_at_change: u64,
     pub(crate) place: Place,
     /// Whether a batch with it is on its way.
     pub(crate) writing: bool,
@@ -71,6 +73,13 @@ pub(crate) struct Origin {
     pub(crate) windows: usize,
     /// How many bytes its registrations take.
     pub(crate) bytes: u64,
+    /// Connectivity was gained, which ends the back-off of every registration whose event ended
+    /// before this change of the network. It is kept because an end that is still being written
+    /// stands in no index.
+    pub(crate) gained_at_change: u64,
+    /// The change of the network after which the origin was last known to be unreachable. Kept
+    /// because a network monitor forgets what it has not seen for some time.
+    pub(crate) unreachable_at_change: Option<u64>,
     pub(crate) scopes: BTreeMap<Url, Scope>,
 }
 
@@ -116,6 +125,7 @@ impl SyncManager {
             key,
             record: None,
             due: None,
+            ended_at_change: 0,
             place: Place::Nowhere,
             writing: false,
             being_removed: false,
@@ -196,6 +206,7 @@ impl SyncManager {
 
     /// Put an entry that nothing is to be written for where its state belongs.
     pub(crate) fn put_in(&mut self, id: EntryId) {
+        self.skip_back_off(id);
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
@@ -242,6 +253,23 @@ impl SyncManager {
                 entry.held_by = Some(HoldReason::BackOff { until: due.wall });
             }
             entry.place = place;
+        }
+    }
+
+    /// A waiting registration is pending at once if connectivity came since its event ended, while
+    /// that was being written.
+    fn skip_back_off(&mut self, id: EntryId) {
+        let Some(entry) = self.entries.get_mut(&id) else {
+            return;
+        };
+        let Some(record) = &mut entry.record else {
+            return;
+        };
+        let origin = self.origins.get(&entry.key.storage_key);
+        let gained = origin.is_some_and(|origin| entry.ended_at_change < origin.gained_at_change);
+        if gained && matches!(record.state, RecordState::Waiting { .. }) {
+            record.state = RecordState::Pending;
+            entry.due = None;
         }
     }
 

@@ -16,7 +16,7 @@ use sync_traits::{
 };
 use url::Url;
 
-use crate::error::StartError;
+use crate::error::{RegisterError, StartError};
 use crate::manager::{Output, Requester, SyncManager};
 use crate::policy::SyncPolicy;
 use crate::read;
@@ -53,7 +53,8 @@ pub struct Inbox {
 impl Default for Inbox {
     fn default() -> Self {
         // Without a bound, because components that wait for one another would stand still. What
-        // bounds it: one message for each call of a page, each event in flight, each batch on its
+        // bounds it: one message for each call of a page (handled or rejected at once, however many
+        // wait for their answer), each event in flight, each batch on its
         // way, each change of a window, a worker or the network; and handling one takes
         // microseconds.
         let (sender, receiver) = unbounded();
@@ -68,15 +69,40 @@ impl Inbox {
     }
 }
 
-/// Start a sync manager with a channel of its own. It runs until it is told to
+/// A running sync manager. Dropping it shuts it down in order, and waits until it has ended.
+#[derive(Debug)]
+pub struct SyncManagerThread {
+    handle: SyncManagerHandle,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl SyncManagerThread {
+    /// A handle of the manager.
+    pub fn handle(&self) -> SyncManagerHandle {
+        self.handle.clone()
+    }
+}
+
+impl Drop for SyncManagerThread {
+    fn drop(&mut self) {
+        // One that has been told to exit already ends as well.
+        let _ = self.handle.exit(Callback::ignore());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            log::error!("the sync manager's thread panicked");
+        }
+    }
+}
+
+/// Start a sync manager with a channel of its own. It runs until it is dropped or told to
 /// [exit](SyncManagerHandle::exit).
 ///
 /// # Errors
 ///
 /// See [`StartError`].
-pub fn start(config: SyncManagerConfig) -> Result<(SyncManagerHandle, JoinHandle<()>), StartError> {
-    let inbox = Inbox::default();
-    Ok((inbox.handle(), start_with(inbox, config)?))
+pub fn start(config: SyncManagerConfig) -> Result<SyncManagerThread, StartError> {
+    start_with(Inbox::default(), config)
 }
 
 /// Start a sync manager that reads from a channel that is there already.
@@ -86,10 +112,15 @@ pub fn start(config: SyncManagerConfig) -> Result<(SyncManagerHandle, JoinHandle
 /// # Errors
 ///
 /// See [`StartError`].
-pub fn start_with(inbox: Inbox, config: SyncManagerConfig) -> Result<JoinHandle<()>, StartError> {
+pub fn start_with(
+    inbox: Inbox,
+    config: SyncManagerConfig,
+) -> Result<SyncManagerThread, StartError> {
+    let handle = inbox.handle();
     let Inbox { sender, receiver } = inbox;
     let recovered = read::recover(&config.store)?;
     let now = config.clock.now();
+    let max_unanswered_requests = config.policy.max_unanswered_requests;
     let manager = SyncManager::new(config.policy, config.seed, recovered, now);
     // The registrations are asked for before anybody can dispatch, so their answer comes first.
     config
@@ -113,21 +144,28 @@ pub fn start_with(inbox: Inbox, config: SyncManagerConfig) -> Result<JoinHandle<
         network: config.network,
         subscription,
         clients: BTreeMap::new(),
+        max_unanswered_requests,
         observers: vec![config.log_observer],
         confirmations: VecDeque::new(),
         exits: Vec::new(),
         exited: false,
     };
-    thread::Builder::new()
+    let thread = thread::Builder::new()
         .name("sync manager".to_owned())
         .spawn(move || runner.run(&receiver))
-        .map_err(|error| StartError::Thread(error.to_string()))
+        .map_err(|error| StartError::Thread(error.to_string()))?;
+    Ok(SyncManagerThread {
+        handle,
+        thread: Some(thread),
+    })
 }
 
 /// A client that may ask for something.
 struct Client {
     storage_key: StorageKey,
     events: Callback<SyncClientEvent>,
+    /// How many calls of `register()` wait for their answer.
+    unanswered: usize,
 }
 
 struct Runner {
@@ -140,6 +178,7 @@ struct Runner {
     network: NetworkMonitorHandle,
     subscription: SubscriptionId,
     clients: BTreeMap<ClientId, Client>,
+    max_unanswered_requests: usize,
     observers: Vec<Callback<LogEntry>>,
     /// Dispatches that wait for a look at the network and the permission.
     confirmations: VecDeque<(EventId, StorageKey)>,
@@ -183,6 +222,7 @@ impl Runner {
                     Client {
                         storage_key,
                         events,
+                        unanswered: 0,
                     },
                 );
             }
@@ -242,12 +282,20 @@ impl Runner {
 
     fn handle_request(&mut self, requester: Requester, scope: Url, body: SyncRequest) {
         // A client that is gone, or was never attached, has nobody to answer to.
-        let Some(client) = self.clients.get(&requester.client) else {
+        let Some(client) = self.clients.get_mut(&requester.client) else {
             return;
         };
         let storage_key = client.storage_key.clone();
         match body {
+            SyncRequest::Register { .. } if client.unanswered >= self.max_unanswered_requests => {
+                let limit = self.max_unanswered_requests;
+                client.events.call(SyncClientEvent::Registered {
+                    request: requester.request,
+                    result: Err(RegisterError::TooManyRequests { limit }.exception()),
+                });
+            }
             SyncRequest::Register { tag } => {
+                client.unanswered += 1;
                 let may_sync = self.permission.may_sync(&storage_key);
                 let key = SyncKey {
                     storage_key,
@@ -289,7 +337,10 @@ impl Runner {
                 self.store.submit(batch, done);
             }
             Output::Reply { client, event } => {
-                if let Some(client) = self.clients.get(&client) {
+                if let Some(client) = self.clients.get_mut(&client) {
+                    if matches!(event, SyncClientEvent::Registered { .. }) {
+                        client.unanswered = client.unanswered.saturating_sub(1);
+                    }
                     client.events.call(event);
                 }
             }

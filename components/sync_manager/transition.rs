@@ -24,6 +24,19 @@ pub(crate) struct Ended {
     pub(crate) early_requesters: usize,
 }
 
+impl Ended {
+    /// The end of an attempt that did not get as far as the service worker, or is treated as if it
+    /// had not.
+    pub(crate) fn not_delivered(at: Timestamp, early_requesters: usize) -> Self {
+        Self {
+            how: End::NotDelivered { outcome: None },
+            at,
+            retry_delay: RetryDelay::default(),
+            early_requesters,
+        }
+    }
+}
+
 /// The delay before the next attempt, drawn when an attempt ended.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RetryDelay {
@@ -47,7 +60,7 @@ pub(crate) enum End {
     /// The service worker never got the event: what had to hold at the moment of dispatch did not
     /// hold, or there was no active worker (then with that outcome).
     NotDelivered { outcome: Option<EventOutcome> },
-    /// The engine ended first.
+    /// The engine crashed first.
     Interrupted,
 }
 
@@ -114,7 +127,27 @@ impl Change {
         record.state = RecordState::Pending;
         record.attempts = 0;
         record.uncounted_attempts = 0;
+        record.immediate_refires = 0;
         self.due = None;
+    }
+
+    /// The tag was registered anew just after its event had ended, for the `refires`-th time in a
+    /// row. Gives whether it has to wait for `delay`.
+    pub(crate) fn follow_up(
+        &mut self,
+        refires: u32,
+        now: Timestamp,
+        delay: Duration,
+        policy: &SyncPolicy,
+    ) -> bool {
+        if let Some(record) = &mut self.record {
+            record.immediate_refires = refires;
+        }
+        let too_often = refires > policy.max_immediate_refires;
+        if too_often {
+            self.wait(now, delay);
+        }
+        too_often
     }
 
     /// An attempt is started.
@@ -244,12 +277,14 @@ impl Change {
 }
 
 /// Whether a failure of the attempt that starts now drops the registration: it is the last one
-/// that counts, or the next one could only start when the registration is too old. What the page
-/// was told is kept: a last chance that fails for want of network is over too.
+/// that counts, or, if the worker takes its time and the delay is long, the next one could only
+/// start when the registration is too old. What the page was told is kept: a last chance that
+/// fails for want of network is over too.
 fn is_last_chance(record: &SyncRecord, now: Timestamp, policy: &SyncPolicy) -> bool {
-    let (shortest, _) = policy.jitter_range(policy.retry_delay(record.attempts));
+    let (_, longest) = policy.jitter_range(policy.retry_delay(record.attempts));
+    let next = policy.event_time_limit.saturating_add(longest);
     let expiry = record.registered.saturating_add(policy.max_age);
-    record.attempts >= policy.max_attempts || now.wall.saturating_add(shortest) >= expiry
+    record.attempts >= policy.max_attempts || now.wall.saturating_add(next) >= expiry
 }
 
 /// Whether a missing network can be the cause of an outcome. A worker that crashes, or whose

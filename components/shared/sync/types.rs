@@ -174,7 +174,7 @@ pub enum LogEvent {
         /// When, at the latest.
         due: WallTime,
     },
-    /// The engine ended while the event was handled; the attempt counts.
+    /// The engine crashed while the event was handled; the attempt counts.
     Interrupted {
         /// Which attempt it was.
         attempt: u32,

@@ -2,21 +2,15 @@
 
 use std::time::Duration;
 
-use network_traits::{NetworkIdentity, NetworkState, Reachability};
+use network_traits::Reachability;
 use sw_traits::EventOutcome;
 use sync_manager::SyncPolicy;
 use sync_traits::{DropReason, LogEvent, SyncRegistrationState};
 
 use crate::support::{
     DAY, FIRST_BACK_OFF, HOUR, MINUTE, SECOND_BACK_OFF, SITE, StoreMode, World, offline, online,
-    origin, rejected,
+    rejected, with_reachability,
 };
-
-fn with_reachability(reachability: Reachability) -> NetworkState {
-    let mut network = online();
-    network.origins.insert(origin(SITE), reachability);
-    network
-}
 
 #[test]
 fn a_sync_that_succeeds_is_removed_durably() {
@@ -205,89 +199,6 @@ fn the_page_that_was_told_it_is_the_last_chance_is_not_called_again() {
 }
 
 #[test]
-fn coming_back_online_cuts_the_back_off_short() {
-    let mut world = World::online();
-    world.register("outbox");
-    world.reject("outbox");
-    world.pass(MINUTE);
-    world.set_network(offline());
-    world.set_network(online());
-    assert_eq!(world.firing(), ["outbox"]);
-}
-
-#[test]
-fn another_network_cuts_the_back_off_short() {
-    let mut world = World::online();
-    world.register("outbox");
-    world.reject("outbox");
-    world.set_network(NetworkState {
-        identity: Some(NetworkIdentity(2)),
-        ..online()
-    });
-    assert_eq!(world.firing(), ["outbox"]);
-}
-
-#[test]
-fn an_origin_on_this_machine_does_not_care_about_another_network() {
-    let local = "http://localhost:8000/";
-    let mut world = World::online();
-    world.open_site(local);
-    world.register_at(local, "outbox").unwrap();
-    world.reject("outbox");
-    world.set_network(NetworkState {
-        identity: Some(NetworkIdentity(2)),
-        ..online()
-    });
-    assert_eq!(world.firing(), Vec::<String>::new());
-}
-
-#[test]
-fn the_end_of_emulated_offline_cuts_the_back_off_short() {
-    let mut world = World::online();
-    world.register("outbox");
-    world.set_network(NetworkState {
-        emulated_offline: true,
-        ..online()
-    });
-    world.reject("outbox");
-    world.set_network(online());
-    assert_eq!(world.firing(), ["outbox"]);
-}
-
-#[test]
-fn newly_verified_reachability_cuts_the_back_off_short() {
-    let mut world = World::online();
-    world.register("outbox");
-    world.set_network(with_reachability(Reachability::Unreachable));
-    world.reject("outbox");
-    assert_eq!(world.firing(), Vec::<String>::new());
-    world.set_network(with_reachability(Reachability::Reachable));
-    assert_eq!(world.firing(), ["outbox"]);
-}
-
-#[test]
-fn an_answer_of_the_server_to_the_failed_attempt_itself_cuts_nothing_short() {
-    let mut world = World::online();
-    world.register("outbox");
-    world.reject("outbox");
-    // The handler's fetch got a status 503, and the monitor tells late that the origin answers.
-    world.set_network(with_reachability(Reachability::Reachable));
-    assert_eq!(world.firing(), Vec::<String>::new());
-}
-
-#[test]
-fn learning_at_the_start_that_the_machine_is_online_cuts_nothing_short() {
-    let mut world = World::online();
-    world.register("outbox");
-    world.reject("outbox");
-    world.restart();
-    world.set_network(online());
-    assert_eq!(world.firing(), Vec::<String>::new());
-    world.pass(FIRST_BACK_OFF);
-    assert_eq!(world.firing(), ["outbox"]);
-}
-
-#[test]
 fn an_event_has_three_minutes_and_a_last_chance_one() {
     let mut world = World::new(SyncPolicy {
         max_attempts: 2,
@@ -319,6 +230,96 @@ fn last_chance_is_set_when_the_next_attempt_would_come_too_late() {
         world.events("outbox").last(),
         Some(&LogEvent::Dropped { reason })
     );
+}
+
+#[test]
+fn a_failure_that_is_not_the_last_chance_is_followed_by_another_attempt() {
+    for seconds in (0..900).step_by(5) {
+        let mut world = World::offline();
+        world.register("outbox");
+        world.pass(6 * DAY + 23 * HOUR + 40 * MINUTE + Duration::from_secs(200 + seconds));
+        world.set_network(online());
+        // The worker takes nearly all of its time.
+        world.pass(Duration::from_secs(55));
+        let last_chance = world.running[0].last_chance;
+        if !last_chance {
+            world.pass(Duration::from_secs(124));
+        }
+        world.reject("outbox");
+        world.pass(FIRST_BACK_OFF);
+        assert_eq!(world.firing().is_empty(), last_chance, "{seconds} s later");
+    }
+}
+
+#[test]
+fn a_handler_that_registers_its_tag_just_after_its_event_does_not_fire_without_end() {
+    for outcome in [EventOutcome::Fulfilled, rejected()] {
+        let mut world = World::new(SyncPolicy {
+            max_attempts: 1,
+            ..SyncPolicy::default()
+        });
+        // Connectivity that came earlier is no reason to fire.
+        world.set_network(offline());
+        world.set_network(online());
+        world.register("outbox");
+        for round in 0..3 {
+            for _ in 0..4 {
+                assert_eq!(world.firing(), ["outbox"], "round {round}");
+                world.end("outbox", outcome.clone());
+                world.register("outbox");
+            }
+            assert_eq!(world.firing(), Vec::<String>::new());
+            let state = world.info("outbox").unwrap().state;
+            assert_eq!(state, SyncRegistrationState::Waiting);
+            world.pass(FIRST_BACK_OFF);
+        }
+    }
+}
+
+#[test]
+fn a_handler_that_is_faster_than_the_store_does_not_fire_without_end() {
+    let mut world = World::online();
+    world.register("outbox");
+    world.mode = StoreMode::Slow;
+    let mut fired = 0;
+    while world.firing() == ["outbox"] && fired < 100 {
+        fired += 1;
+        world.fulfil("outbox");
+        world.ask(SITE, "outbox");
+        world.commit_all();
+    }
+    assert_eq!(fired, 4);
+}
+
+#[test]
+fn a_tag_that_is_registered_now_and_then_fires_at_once_each_time() {
+    let mut world = World::online();
+    for _ in 0..20 {
+        world.register("outbox");
+        world.fulfil("outbox");
+        world.pass(Duration::from_secs(2));
+    }
+    world.register("outbox");
+    assert_eq!(world.firing(), ["outbox"]);
+}
+
+#[test]
+fn a_page_that_registers_a_pending_tag_again_starts_its_count_of_refires_anew() {
+    let mut world = World::online();
+    world.register("outbox");
+    for _ in 0..5 {
+        for _ in 0..2 {
+            world.register("outbox");
+            world.fulfil("outbox");
+            assert_eq!(world.firing(), ["outbox"]);
+        }
+        world.register("outbox");
+        world.set_network(offline());
+        world.fulfil("outbox");
+        world.register("outbox");
+        world.set_network(online());
+        assert_eq!(world.firing(), ["outbox"]);
+    }
 }
 
 #[test]

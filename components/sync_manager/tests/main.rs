@@ -5,6 +5,7 @@
 mod support;
 
 mod attempts;
+mod connectivity;
 mod holding;
 mod registering;
 mod removing;

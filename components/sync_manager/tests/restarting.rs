@@ -153,3 +153,65 @@ fn an_exit_on_a_failing_store_comes_to_an_end() {
     world.exit();
     assert!(world.exited);
 }
+
+#[test]
+fn orderly_shutdowns_use_up_no_attempts() {
+    let mut world = World::online();
+    world.register("outbox");
+    for _ in 0..5 {
+        assert_eq!(world.firing(), ["outbox"]);
+        assert!(!world.running[0].last_chance);
+        world.exit();
+        assert!(world.exited);
+        let info = world.info("outbox").unwrap();
+        assert_eq!(
+            (info.state, info.attempts),
+            (SyncRegistrationState::Pending, 0)
+        );
+        world.exited = false;
+        world.restart();
+        world.set_network(online());
+    }
+    let interrupted = |event: &LogEvent| matches!(event, LogEvent::Interrupted { .. });
+    assert!(!world.events("outbox").iter().any(interrupted));
+}
+
+#[test]
+fn a_tag_that_is_registered_again_while_it_fires_survives_an_orderly_shutdown() {
+    let mut world = World::online();
+    world.register("outbox");
+    world.reject("outbox");
+    world.pass(FIRST_BACK_OFF);
+    world.mode = StoreMode::Slow;
+    let request = world.ask(SITE, "outbox");
+    world.exit();
+    world.commit_all();
+    assert!(world.exited);
+    assert_eq!(world.answer(request), Some(Ok(())));
+    world.mode = StoreMode::Works;
+    world.restart();
+    world.set_network(online());
+    assert_eq!(world.firing(), ["outbox"]);
+    assert_eq!(world.info("outbox").unwrap().attempts, 1);
+}
+
+#[test]
+fn nothing_comes_after_the_end_of_an_orderly_exit() {
+    let mut world = World::online();
+    world.mode = StoreMode::Slow;
+    world.ask(SITE, "outbox");
+    world.commit_one(true);
+    // The start of the attempt is being written.
+    world.exit();
+    assert!(!world.exited);
+    world.commit_one(true);
+    assert!(!world.exited, "the attempt is being taken back");
+    world.commit_all();
+    assert!(world.exited);
+    assert_eq!(world.trace.last().unwrap(), "Exited");
+    assert!(!world.trace.iter().any(|line| line == "ConfirmDispatch"));
+    assert_eq!(world.firing(), Vec::<String>::new());
+    world.mode = StoreMode::Works;
+    world.restart();
+    assert_eq!(world.info("outbox").unwrap().attempts, 0);
+}

@@ -65,8 +65,22 @@ struct Promise {
     dispatches: u32,
     /// The last entry of the event log about an attempt said that it is the last.
     last_chance: bool,
+    /// What the event log said last about the attempts.
+    attempt: Attempt,
     /// Events that were dispatched before the last acknowledgement.
     older: Vec<EventId>,
+}
+
+/// How far the event log has told of an attempt.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Attempt {
+    /// The tag was registered since the last one was started.
+    #[default]
+    Registered,
+    /// It was started, or what followed from its end has been told.
+    Started,
+    /// It has failed, and nothing was told after that.
+    Failed,
 }
 
 struct Walk {
@@ -318,13 +332,39 @@ impl Walk {
             .promises
             .entry((entry.scope.clone(), entry.tag.clone()))
             .or_default();
+        let failed = promise.attempt == Attempt::Failed;
+        promise.attempt = match &entry.event {
+            LogEvent::Registered | LogEvent::Reregistered { .. } => Attempt::Registered,
+            _ if promise.attempt == Attempt::Registered
+                && !matches!(entry.event, LogEvent::Dispatched { .. }) =>
+            {
+                Attempt::Registered
+            }
+            LogEvent::Finished { outcome, .. }
+                if !matches!(
+                    outcome,
+                    EventOutcome::Fulfilled | EventOutcome::NoActiveWorker
+                ) =>
+            {
+                Attempt::Failed
+            }
+            LogEvent::Interrupted { .. } => Attempt::Failed,
+            _ => Attempt::Started,
+        };
         match &entry.event {
-            LogEvent::Registered | LogEvent::Reregistered { .. } => promise.dispatches = 0,
-            LogEvent::Dispatched { last_chance, .. } => promise.last_chance = *last_chance,
+            LogEvent::Registered | LogEvent::Reregistered { .. } => {
+                promise.dispatches = 0;
+            }
+            LogEvent::Dispatched { last_chance, .. } => {
+                promise.last_chance = *last_chance;
+            }
             LogEvent::Dropped { reason } => {
                 let exhausted = *reason == DropReason::AttemptsExhausted;
+                let failed = failed && *reason == DropReason::Expired;
+                // Who has not fired, or waits for the next attempt, may be too old for it because
+                // the clock was set; a failure drops nobody who was not warned.
                 assert!(
-                    !exhausted || promise.last_chance,
+                    !(exhausted || failed) || promise.last_chance,
                     "dropped without a last chance"
                 );
                 promise.open = false;

@@ -9,7 +9,7 @@ use base::exception::DomException;
 use base::ids::{ClientId, CommitId, EventId, RequestId};
 use base::time::{MonotonicTime, Timestamp, WallTime};
 use base::{DomString, StorageKey};
-use network_traits::{LinkState, NetworkIdentity, NetworkState};
+use network_traits::{LinkState, NetworkIdentity, NetworkState, Reachability};
 use storage::{Batch, Store, StoreConfig};
 use sw_traits::{EventOutcome, SwNotification};
 use sync_manager::{Output, Requester, SyncKey, SyncManager, SyncPolicy, read};
@@ -45,6 +45,12 @@ pub(crate) fn offline() -> NetworkState {
         link: LinkState::None,
         ..NetworkState::default()
     }
+}
+
+pub(crate) fn with_reachability(reachability: Reachability) -> NetworkState {
+    let mut network = online();
+    network.origins.insert(origin(SITE), reachability);
+    network
 }
 
 pub(crate) fn rejected() -> EventOutcome {

@@ -2,7 +2,6 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use base::channel::{Callback, Receiver, unbounded};
@@ -18,7 +17,9 @@ use sw_traits::{
     SwNotification, SwRegistrationHandle, SwRegistrationMessage, UpdateViaCache, WorkerEvent,
     WorkerType,
 };
-use sync_manager::{Inbox, StartError, SyncManagerConfig, SyncPolicy, read, start, start_with};
+use sync_manager::{
+    Inbox, StartError, SyncManagerConfig, SyncManagerThread, SyncPolicy, read, start, start_with,
+};
 use sync_traits::{
     HoldReason, LogEntry, LogEvent, PermissionPolicy, SyncClientEvent, SyncClientHandle,
     SyncManagerHandle, SyncRegistrationInfo, SyncRegistrationState, SyncRequest,
@@ -60,7 +61,7 @@ struct Engine {
     subscriber: Callback<NetworkState>,
     workers: Receiver<SwRegistrationMessage>,
     handle: SyncManagerHandle,
-    thread: JoinHandle<()>,
+    thread: SyncManagerThread,
     log: Receiver<LogEntry>,
 }
 
@@ -124,6 +125,10 @@ impl Engine {
     }
 
     fn start_on(config: StoreConfig) -> Self {
+        Self::start_with(config, SyncPolicy::default())
+    }
+
+    fn start_with(config: StoreConfig, policy: SyncPolicy) -> Self {
         let (store, _) = Store::open(config).unwrap();
         let clock = Arc::new(ManualClock(Mutex::new(Timestamp {
             wall: WallTime::from_millis(1_800_000_000_000),
@@ -139,7 +144,7 @@ impl Engine {
         let thread = start_with(
             inbox,
             SyncManagerConfig {
-                policy: SyncPolicy::default(),
+                policy,
                 seed: 7,
                 store: store.clone(),
                 clock: clock.clone(),
@@ -223,6 +228,12 @@ impl Engine {
         receiver.recv().unwrap()
     }
 
+    /// The profile stays as it is at this moment.
+    fn crash(self) {
+        self.store.close();
+        self.stop();
+    }
+
     /// Shut down in order, and free the profile.
     fn stop(self) {
         let (sender, receiver) = unbounded();
@@ -230,7 +241,7 @@ impl Engine {
             .exit(Callback::to_sender(&sender, |()| ()))
             .unwrap();
         receiver.recv().unwrap();
-        self.thread.join().unwrap();
+        drop(self.thread);
         assert!(matches!(
             self.network.try_recv(),
             Some(NetworkMonitorMessage::Unsubscribe { .. })
@@ -277,7 +288,26 @@ fn a_sync_registered_offline_fires_after_a_restart_when_the_network_comes_back()
 }
 
 #[test]
-fn an_event_interrupted_by_the_end_of_the_engine_counts_and_is_tried_again() {
+fn an_event_in_flight_at_an_orderly_shutdown_fires_again_and_does_not_count() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(folder.path());
+    engine.set_network(online());
+    let page = engine.open_page();
+    page.register("outbox").unwrap();
+    let (_, _, done) = engine.event();
+    drop(page);
+    engine.stop();
+    drop(done);
+
+    let engine = Engine::start(folder.path());
+    assert_eq!(engine.snapshot()[0].attempts, 0);
+    engine.set_network(online());
+    assert_eq!(engine.event().0, "outbox");
+    engine.stop();
+}
+
+#[test]
+fn an_event_interrupted_by_a_crash_counts_and_is_tried_again() {
     let folder = tempfile::tempdir().unwrap();
     let engine = Engine::start(folder.path());
     engine.set_network(online());
@@ -287,7 +317,7 @@ fn an_event_interrupted_by_the_end_of_the_engine_counts_and_is_tried_again() {
     let registrations = read::registrations(&engine.store).unwrap();
     assert_eq!(registrations[0].state, SyncRegistrationState::Firing);
     drop(page);
-    engine.stop();
+    engine.crash();
     drop(done);
 
     let engine = Engine::start(folder.path());
@@ -386,4 +416,94 @@ fn it_does_not_start_without_the_components_it_needs() {
         log_observer: Callback::ignore(),
     });
     assert!(matches!(result, Err(StartError::Component(_))));
+}
+
+#[test]
+fn dropping_it_ends_it_after_the_writes_on_their_way() {
+    let folder = tempfile::tempdir().unwrap();
+    let Engine {
+        store,
+        network,
+        handle,
+        thread,
+        ..
+    } = {
+        let engine = Engine::start(folder.path());
+        engine.set_network(offline());
+        let page = engine.open_page();
+        let tag = DomString::from("outbox");
+        page.handle
+            .request(url(SITE), SyncRequest::Register { tag })
+            .unwrap();
+        engine
+    };
+    assert!(thread.handle().time_changed().is_ok());
+    drop(thread);
+    assert_eq!(read::registrations(&store).unwrap().len(), 1);
+    assert!(matches!(
+        network.try_recv(),
+        Some(NetworkMonitorMessage::Unsubscribe { .. })
+    ));
+    assert!(handle.time_changed().is_err(), "nobody listens any more");
+    store.close();
+}
+
+#[test]
+fn a_dispatcher_that_has_shut_down_uses_up_no_attempt() {
+    let mut engine = Engine::start_on(StoreConfig::memory());
+    engine.set_network(offline());
+    let page = engine.open_page();
+    page.register("outbox").unwrap();
+    // The service worker registrations end first.
+    drop(std::mem::replace(&mut engine.workers, unbounded().1));
+    engine.set_network(online());
+    engine.wait_for(|event| {
+        matches!(
+            event,
+            LogEvent::Held {
+                reason: HoldReason::NoActiveWorker
+            }
+        )
+    });
+    let registrations = engine.snapshot();
+    assert_eq!(registrations[0].state, SyncRegistrationState::Pending);
+    assert_eq!(registrations[0].attempts, 0);
+    engine.stop();
+}
+
+#[test]
+fn only_so_many_calls_of_a_client_wait_for_their_answer() {
+    let policy = SyncPolicy {
+        max_unanswered_requests: 2,
+        ..SyncPolicy::default()
+    };
+    let engine = Engine::start_with(StoreConfig::memory(), policy);
+    engine.set_network(offline());
+    let page = engine.open_page();
+    // The manager stands still until all of them are in its channel, before any answer of the
+    // store.
+    let (go_on, stop) = unbounded::<()>();
+    let stand_still = Callback::new(move |_: Vec<SyncRegistrationInfo>| stop.recv().unwrap());
+    engine.handle.snapshot(stand_still).unwrap();
+    let register = |tag: &str| {
+        let tag = DomString::from(tag);
+        page.handle
+            .request(url(SITE), SyncRequest::Register { tag })
+            .unwrap()
+    };
+    let requests = [register("a"), register("a"), register("a")];
+    go_on.send(()).unwrap();
+    let mut answers = std::collections::BTreeMap::new();
+    for _ in &requests {
+        match page.events.recv().unwrap() {
+            SyncClientEvent::Registered { request, result } => answers.insert(request, result),
+            SyncClientEvent::Tags { .. } => panic!("another answer than was asked for"),
+        };
+    }
+    let names = requests.map(|request| answers[&request].as_ref().map_err(DomException::name));
+    assert_eq!(names, [Ok(&()), Ok(&()), Err("QuotaExceededError")]);
+    for _ in 0..5 {
+        assert_eq!(page.register("b"), Ok(()), "the others are answered");
+    }
+    engine.stop();
 }
