@@ -48,7 +48,8 @@ impl fmt::Debug for Services {
 /// What the scripts of one window or worker may use.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ScriptLimits {
-    /// How long one task may run, its microtasks included, before it is stopped.
+    /// How long one task may run, its microtasks included, before it is stopped. What
+    /// it waits for in between, as `importScripts` does, may take as long again.
     pub task_time_limit: Duration,
     /// Bytes of the engine's heap.
     pub memory_limit: usize,

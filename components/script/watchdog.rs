@@ -41,6 +41,8 @@ struct State {
     task: Option<MonotonicTime>,
     /// Whether the thread watches; if not, the next task has to wake it.
     watching: bool,
+    /// How long the task that runs now has been paused.
+    waited: Duration,
     /// Whether the task that runs now was stopped.
     expired: bool,
     terminated: bool,
@@ -81,6 +83,7 @@ impl Watchdog {
         {
             let mut state = shared.state.lock();
             state.task = Some(shared.clock.now().monotonic);
+            state.waited = Duration::ZERO;
             if !state.watching {
                 shared.changed.notify_one();
             }
@@ -95,14 +98,20 @@ impl Watchdog {
         result
     }
 
-    /// Wait for something as part of a task; the time does not count.
-    pub(crate) fn paused<T>(&self, wait: impl FnOnce() -> T) -> T {
+    /// Wait for something as part of a task. The time does not count as running, but the waits of
+    /// one task together have the same limit: `wait` gets what is left of it, and keeps to it.
+    pub(crate) fn paused<T>(&self, wait: impl FnOnce(Duration) -> T) -> T {
         let shared = &self.shared;
         let paused = shared.clock.now().monotonic;
-        let began = shared.state.lock().task.take();
-        let result = wait();
+        let (began, left) = {
+            let mut state = shared.state.lock();
+            let left = shared.limit.saturating_sub(state.waited);
+            (state.task.take(), left)
+        };
+        let result = wait(left);
         let waited = shared.clock.now().monotonic.saturating_since(paused);
         let mut state = shared.state.lock();
+        state.waited = state.waited.saturating_add(waited);
         state.task = began.map(|began| began.saturating_add(waited));
         if !state.watching {
             shared.changed.notify_one();
@@ -229,6 +238,24 @@ mod tests {
             assert!(!stop.load(Ordering::Relaxed));
             watchdog.run(|| assert!(!watchdog.has_expired()));
             watchdog.rest();
+        }
+    }
+
+    #[test]
+    fn the_waits_of_one_task_share_one_limit_and_do_not_count_as_running() {
+        let (watchdog, stop, clock) = start();
+        let wait = |left| {
+            let mut now = clock.0.lock();
+            *now = now.saturating_add(Duration::from_millis(3));
+            left
+        };
+        for _ in 0..2 {
+            watchdog.run(|| {
+                for left in [5, 2, 0] {
+                    assert_eq!(watchdog.paused(wait), Duration::from_millis(left));
+                }
+                assert!(!stop.load(Ordering::Relaxed));
+            });
         }
     }
 

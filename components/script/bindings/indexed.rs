@@ -12,7 +12,7 @@ use std::ptr;
 
 use rquickjs::qjs;
 
-use super::error::Fallible;
+use super::error::{Error, Fallible};
 use super::host_object::AnyDom;
 use super::realm::Realm;
 use super::value::{Flags, Value};
@@ -35,7 +35,7 @@ pub(super) static METHODS: qjs::JSClassExoticMethods = qjs::JSClassExoticMethods
     get_own_property: Some(own_property),
     get_own_property_names: Some(own_property_names),
     delete_property: Some(delete_property),
-    define_own_property: None,
+    define_own_property: Some(define_own_property),
     has_property: None,
     get_property: None,
     set_property: None,
@@ -53,7 +53,7 @@ pub(super) const ARRAY_FUNCTIONS: [&str; 4] = ["entries", "keys", "values", "for
 /// The engine is out of memory.
 pub(super) fn define_iteration(realm: &Realm, prototype: &Value, named: bool) -> Fallible<()> {
     let array = realm.intrinsic("Array")?.get(realm, "prototype")?;
-    let values = array.get(realm, "values")?;
+    let values = realm.intrinsic("Array.prototype.values")?;
     prototype.define(realm, &realm.intrinsic("iterator")?, &values, Flags::HIDDEN)?;
     if named {
         for name in ARRAY_FUNCTIONS {
@@ -63,14 +63,27 @@ pub(super) fn define_iteration(realm: &Realm, prototype: &Value, named: bool) ->
     Ok(())
 }
 
-/// The array index that a key is.
-fn index_of(context: *mut qjs::JSContext, key: qjs::JSAtom) -> Option<u32> {
+/// An exception is pending in the engine.
+struct Pending;
+
+/// The array index that a key is. A symbol is none, whatever its description says.
+fn index_of(context: *mut qjs::JSContext, key: qjs::JSAtom) -> Result<Option<u32>, Pending> {
     let mut length = 0;
-    // SAFETY: the engine gives `length` bytes, which are freed after they were read.
+    // SAFETY: the key's value is a reference of ours, freed at once. The engine gives `length`
+    // bytes, which are freed after they were read.
     unsafe {
+        let value = qjs::JS_AtomToValue(context, key);
+        let tag = qjs::JS_VALUE_GET_NORM_TAG(value);
+        qjs::JS_FreeValue(context, value);
+        if tag == qjs::JS_TAG_EXCEPTION {
+            return Err(Pending);
+        }
+        if tag == qjs::JS_TAG_SYMBOL {
+            return Ok(None);
+        }
         let text = qjs::JS_AtomToCStringLen(context, &raw mut length, key);
         if text.is_null() {
-            return None;
+            return Err(Pending);
         }
         let length = usize::try_from(length).unwrap_or(0);
         let bytes = std::slice::from_raw_parts(text.cast::<u8>(), length);
@@ -80,7 +93,7 @@ fn index_of(context: *mut qjs::JSContext, key: qjs::JSAtom) -> Option<u32> {
             .then(|| std::str::from_utf8(bytes).ok()?.parse().ok())
             .flatten();
         qjs::JS_FreeCString(context, text);
-        text_value.filter(|index| *index < u32::MAX)
+        Ok(text_value.filter(|index| *index < u32::MAX))
     }
 }
 
@@ -124,8 +137,10 @@ unsafe extern "C" fn own_property(
     object: qjs::JSValue,
     key: qjs::JSAtom,
 ) -> i32 {
-    let Some(index) = index_of(context, key) else {
-        return 0;
+    let index = match index_of(context, key) {
+        Ok(Some(index)) => index,
+        Ok(None) => return 0,
+        Err(Pending) => return -1,
     };
     with_object(context, object, 0, |realm, object| {
         if index >= object.indexed_length(realm) {
@@ -187,14 +202,46 @@ unsafe extern "C" fn own_property_names(
     0
 }
 
+/// None of these interfaces has an indexed property setter: no index can be defined.
+///
+/// <https://webidl.spec.whatwg.org/#legacy-platform-object-defineownproperty>
+unsafe extern "C" fn define_own_property(
+    context: *mut qjs::JSContext,
+    object: qjs::JSValue,
+    key: qjs::JSAtom,
+    value: qjs::JSValue,
+    getter: qjs::JSValue,
+    setter: qjs::JSValue,
+    flags: i32,
+) -> i32 {
+    match index_of(context, key) {
+        Ok(Some(index)) => with_object(context, object, 0, |_, _| {
+            if flags.cast_unsigned() & qjs::JS_PROP_THROW == 0 {
+                return Ok(0);
+            }
+            let message = format!("The list's item {index} cannot be defined.");
+            Err(Error::Type(message))
+        }),
+        // SAFETY: all values are alive during the call; without the flag the engine would come
+        // back here.
+        Ok(None) => unsafe {
+            let flags = flags | qjs::JS_PROP_NO_EXOTIC.cast_signed();
+            qjs::JS_DefineProperty(context, object, key, value, getter, setter, flags)
+        },
+        Err(Pending) => -1,
+    }
+}
+
 /// <https://webidl.spec.whatwg.org/#legacy-platform-object-delete>
 unsafe extern "C" fn delete_property(
     context: *mut qjs::JSContext,
     object: qjs::JSValue,
     key: qjs::JSAtom,
 ) -> i32 {
-    let Some(index) = index_of(context, key) else {
-        return 1;
+    let index = match index_of(context, key) {
+        Ok(Some(index)) => index,
+        Ok(None) => return 1,
+        Err(Pending) => return -1,
     };
     with_object(context, object, 1, |realm, object| {
         Ok(i32::from(index >= object.indexed_length(realm)))

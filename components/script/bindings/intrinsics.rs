@@ -9,6 +9,7 @@ use super::value::Value;
 /// Paths from the global object; after `get `, the getter of an accessor.
 const MEMBERS: &[&str] = &[
     "Array.isArray",
+    "Array.prototype.values",
     "ArrayBuffer.prototype.slice",
     "get ArrayBuffer.prototype.byteLength",
     "get ArrayBuffer.prototype.detached",

@@ -24,6 +24,18 @@ pub struct TypedArrayParts {
     pub element_size: usize,
 }
 
+impl TypedArrayParts {
+    /// Whether the elements are integers.
+    pub fn holds_integers(&self) -> bool {
+        !matches!(
+            self.kind,
+            qjs::JSTypedArrayEnum_JS_TYPED_ARRAY_FLOAT16
+                | qjs::JSTypedArrayEnum_JS_TYPED_ARRAY_FLOAT32
+                | qjs::JSTypedArrayEnum_JS_TYPED_ARRAY_FLOAT64
+        )
+    }
+}
+
 impl Value {
     /// The name of an object's native class: `Object`, `Map`, `Promise`. Platform objects are of
     /// the class `Object`.

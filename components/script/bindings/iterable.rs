@@ -38,8 +38,8 @@ pub(super) fn iterator(
         })
         .collect::<Fallible<Vec<_>>>()?;
     let array = items.to_js(realm)?;
-    let method = array.get(realm, &realm.intrinsic("iterator")?)?;
-    method.call(realm, &array, &[])
+    let values = realm.intrinsic("Array.prototype.values")?;
+    values.call(realm, &array, &[])
 }
 
 /// <https://webidl.spec.whatwg.org/#js-forEach>

@@ -45,6 +45,8 @@ pub struct ScriptRuntime {
 /// What the bindings keep for a runtime.
 pub struct RuntimeState {
     runtime: *mut qjs::JSRuntime,
+    /// Bytes of native stack that scripts may use.
+    stack: usize,
     class_id: Cell<qjs::JSClassID>,
     indexed_class_id: Cell<qjs::JSClassID>,
     stop: Arc<AtomicBool>,
@@ -55,8 +57,41 @@ pub struct RuntimeState {
     in_checkpoint: Cell<bool>,
     closing: Cell<bool>,
     globals: RefCell<BTreeMap<usize, NonNull<Realm>>>,
-    rejections: RefCell<Vec<Rejection>>,
+    rejections: RefCell<Rejections>,
+    /// Whether handlers are being told of rejections.
+    notifying: Cell<bool>,
     cleanups: RefCell<Vec<Box<dyn FnOnce()>>>,
+}
+
+/// The promises that nothing handled so far.
+///
+/// <https://html.spec.whatwg.org/multipage/webappapis.html#about-to-be-notified-rejected-promises-list>
+#[derive(Default)]
+struct Rejections {
+    /// In the order in which they were rejected.
+    queue: BTreeMap<u64, Rejection>,
+    /// Where in the queue the promise of this address is; the queue keeps it alive.
+    places: BTreeMap<Option<usize>, u64>,
+    last: u64,
+}
+
+impl Rejections {
+    fn add(&mut self, rejection: Rejection) {
+        self.last += 1;
+        self.places.insert(rejection.promise.address(), self.last);
+        self.queue.insert(self.last, rejection);
+    }
+
+    fn remove(&mut self, promise: &Value) -> Option<Rejection> {
+        let place = self.places.remove(&promise.address())?;
+        self.queue.remove(&place)
+    }
+
+    fn take_first(&mut self) -> Option<Rejection> {
+        let (_, rejection) = self.queue.pop_first()?;
+        self.places.remove(&rejection.promise.address());
+        Some(rejection)
+    }
 }
 
 /// A promise that was rejected while nothing handled it.
@@ -80,6 +115,7 @@ impl ScriptRuntime {
         }
         let state = Box::new(RuntimeState {
             runtime,
+            stack: limits.stack,
             class_id: Cell::new(qjs::JS_INVALID_CLASS_ID),
             indexed_class_id: Cell::new(qjs::JS_INVALID_CLASS_ID),
             stop: Arc::new(AtomicBool::new(false)),
@@ -89,7 +125,8 @@ impl ScriptRuntime {
             in_checkpoint: Cell::new(false),
             closing: Cell::new(false),
             globals: RefCell::new(BTreeMap::new()),
-            rejections: RefCell::new(Vec::new()),
+            rejections: RefCell::default(),
+            notifying: Cell::new(false),
             cleanups: RefCell::default(),
         });
         let state = NonNull::from(Box::leak(state));
@@ -140,37 +177,22 @@ impl ScriptRuntime {
     }
 }
 
-/// How many microtasks are emptied out of a runtime that goes away.
+/// How many microtasks are emptied at once out of a runtime that goes away or was stopped.
 const MAX_DISCARDED_MICROTASKS: usize = 200_000;
 
 impl ScriptRuntime {
-    /// Empties the microtask queue, which keeps realms alive, without letting scripts do anything:
-    /// with no stack nothing can be called, and what only runs on by itself meets the stop flag.
+    /// Empties the microtask queue, which keeps realms alive.
     fn discard_microtasks(&self) {
         self.state().closing.set(true);
         self.state().stop.store(true, Ordering::Relaxed);
-        // SAFETY: the runtime is alive; the context is that of the job, which lives on.
-        unsafe {
-            qjs::JS_SetMaxStackSize(self.runtime, 1);
-            for _ in 0..MAX_DISCARDED_MICROTASKS {
-                let mut context = ptr::null_mut();
-                let status = qjs::JS_ExecutePendingJob(self.runtime, &raw mut context);
-                if status == 0 {
-                    return;
-                }
-                if status < 0 && !context.is_null() {
-                    let exception = qjs::JS_GetException(context);
-                    qjs::JS_FreeValueRT(self.runtime, exception);
-                }
-            }
-        }
+        self.state().discard_microtasks();
     }
 }
 
 impl Drop for ScriptRuntime {
     fn drop(&mut self) {
         self.discard_microtasks();
-        self.state().rejections.take();
+        drop(self.state().rejections.take());
         drop(self.state().cleanups.take());
         self.collect_garbage();
         let values = self.state().values.get();
@@ -291,6 +313,10 @@ impl RuntimeState {
                 report::report_exception(realm, error);
             }
         }
+        if self.is_stopped() {
+            // What was stopped is not to run on in the next task, and use up its time as well.
+            self.discard_microtasks();
+        }
         self.leave_script();
         // Step 4: notify about rejected promises.
         self.in_checkpoint.set(false);
@@ -306,18 +332,45 @@ impl RuntimeState {
         self.cleanups.borrow_mut().push(Box::new(cleanup));
     }
 
+    /// Empties the microtask queue without letting scripts do anything: with no stack nothing can
+    /// be called, and what only runs on by itself meets the stop flag, which has to be set.
+    fn discard_microtasks(&self) {
+        // SAFETY: the runtime is alive; the context is that of the job, which lives on.
+        unsafe {
+            qjs::JS_SetMaxStackSize(self.runtime, 1);
+            for _ in 0..MAX_DISCARDED_MICROTASKS {
+                let mut context = ptr::null_mut();
+                let status = qjs::JS_ExecutePendingJob(self.runtime, &raw mut context);
+                if status == 0 {
+                    break;
+                }
+                if status < 0 && !context.is_null() {
+                    let exception = qjs::JS_GetException(context);
+                    qjs::JS_FreeValueRT(self.runtime, exception);
+                }
+            }
+            qjs::JS_SetMaxStackSize(self.runtime, self.stack as _);
+        }
+    }
+
     /// <https://html.spec.whatwg.org/multipage/webappapis.html#notify-about-rejected-promises>
     fn notify_about_rejected_promises(&self) {
+        // The checkpoint after a handler leaves what it rejected to the one who called the handler.
+        if self.notifying.replace(true) {
+            return;
+        }
         // One that is handled meanwhile is taken out of the list by the tracker.
         loop {
-            let Some(rejection) = self.rejections.borrow_mut().pop() else {
-                return;
+            let rejection = self.rejections.borrow_mut().take_first();
+            let Some(rejection) = rejection else {
+                break;
             };
             if self.is_stopped() {
                 continue;
             }
             report::report_rejection(&rejection.realm, &rejection.promise, rejection.reason);
         }
+        self.notifying.set(false);
     }
 }
 
@@ -341,13 +394,8 @@ unsafe extern "C" fn track_rejection(
     let promise = Value::borrowed(realm.runtime(), promise);
     let state = realm.state();
     if is_handled {
-        let removed: Vec<Rejection> = state
-            .rejections
-            .borrow_mut()
-            .extract_if(.., |rejection| {
-                rejection.promise.address() == promise.address()
-            })
-            .collect();
+        let removed = state.rejections.borrow_mut().remove(&promise);
+        // Not before the borrow has ended.
         drop(removed);
     } else {
         let reason = Value::borrowed(realm.runtime(), reason);
@@ -356,6 +404,6 @@ unsafe extern "C" fn track_rejection(
             reason,
             realm: realm.root(),
         };
-        state.rejections.borrow_mut().insert(0, rejection);
+        state.rejections.borrow_mut().add(rejection);
     }
 }

@@ -522,18 +522,22 @@ impl Value {
         let context = realm.context();
         let (buffer, range) = if self.is_array_buffer() {
             (self.clone(), None)
+        } else if let Some(parts) = self.typed_array_parts(realm)? {
+            (parts.buffer, Some((parts.byte_offset, parts.byte_length)))
         } else {
-            let number = |key| self.get(realm, key)?.to_number(realm);
+            // The getters are those of the language: pages can replace the ones of the prototype.
+            let part = |getter| realm.intrinsic(getter)?.call(realm, self, &[]);
+            let number = |getter| part(getter)?.to_number(realm);
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
                 reason = "offsets and lengths of views are small non-negative integers"
             )]
             let range = (
-                number("byteOffset")? as usize,
-                number("byteLength")? as usize,
+                number("get DataView.prototype.byteOffset")? as usize,
+                number("get DataView.prototype.byteLength")? as usize,
             );
-            (self.get(realm, "buffer")?, Some(range))
+            (part("get DataView.prototype.buffer")?, Some(range))
         };
         let mut size = 0_usize;
         // SAFETY: the engine returns the start of `size` bytes that live as long as the buffer,

@@ -3,6 +3,7 @@
 use base::exception::DomExceptionName;
 
 use crate::bindings::generated::CryptoMethods;
+use crate::bindings::introspect::TypedArrayParts;
 use crate::bindings::{
     BufferSource, Dom, DomString, Error, Fallible, Realm, Reflector, ToJs, Value,
 };
@@ -39,22 +40,15 @@ impl CryptoMethods for Crypto {
     fn get_random_values(&self, realm: &Realm, array: BufferSource) -> Fallible<BufferSource> {
         let view = array.to_js(realm)?;
         // Step 1: only views of integers.
-        let name = realm
-            .intrinsic("Object")?
-            .get(realm, "prototype")?
-            .get(realm, "toString")?;
-        let name = name
-            .call(realm, &view, &[])?
-            .to_dom_string(realm)?
-            .to_string();
-        if name.contains("Float") || name.contains("DataView") {
+        let parts = view.typed_array_parts(realm)?;
+        let Some(parts) = parts.filter(TypedArrayParts::holds_integers) else {
             return Err(Error::dom(
                 DomExceptionName::InvalidModificationError,
-                format!("Random values do not go into {name}."),
+                "Random values go only into typed arrays of integers.",
             ));
-        }
+        };
         // Step 2: not too many at once.
-        let length = array.bytes(realm)?.len();
+        let length = parts.byte_length;
         if length > MAX_BYTES {
             return Err(Error::dom(
                 DomExceptionName::QuotaExceededError,
@@ -69,11 +63,14 @@ impl CryptoMethods for Crypto {
             )
         })?;
         // Step 3: overwrite the bytes, whatever their type is.
-        let buffer = view.get(realm, "buffer")?;
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "offsets in buffers are small integers"
+        )]
         let range = [
-            buffer,
-            view.get(realm, "byteOffset")?,
-            view.get(realm, "byteLength")?,
+            parts.buffer,
+            Value::number(parts.byte_offset as f64),
+            Value::number(length as f64),
         ];
         let bytes = realm.intrinsic("Uint8Array")?.construct(realm, &range)?;
         for (index, byte) in (0_u32..).zip(random) {

@@ -43,6 +43,7 @@ pub mod idb_cursor;
 pub mod idb_cursor_with_value;
 pub mod idb_database;
 pub mod idb_factory;
+pub mod idb_index;
 pub mod idb_key_range;
 pub mod idb_object_store;
 pub mod idb_open_db_request;

@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use html5ever::buffer_queue::BufferQueue;
-use html5ever::interface::{ElemName, ElementFlags, NodeOrText, QuirksMode, TreeSink};
+use html5ever::interface::{ElemName, ElementFlags, NodeOrText, QuirksMode, Tracer, TreeSink};
 use html5ever::tendril::StrTendril;
-use html5ever::tokenizer::{Tokenizer, TokenizerOpts};
+use html5ever::tokenizer::{
+    Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
+};
 use html5ever::tree_builder::{TreeBuilder, TreeBuilderOpts};
 use html5ever::{LocalName, Namespace, QualName, TokenizerResult};
 
@@ -28,7 +31,7 @@ pub enum ParserStop {
 ///
 /// <https://html.spec.whatwg.org/multipage/#parsing>
 pub struct DocumentParser {
-    tokenizer: Tokenizer<TreeBuilder<NodeId, Sink>>,
+    tokenizer: Tokenizer<DepthLimiter>,
     input: BufferQueue,
     /// What scripts have written since the parser stopped.
     written: String,
@@ -43,10 +46,11 @@ impl DocumentParser {
             document,
             is_fragment: false,
             line: Cell::new(1),
+            open: RefCell::default(),
         };
         let builder = TreeBuilder::new(sink, TreeBuilderOpts::default());
         Self {
-            tokenizer: Tokenizer::new(builder, TokenizerOpts::default()),
+            tokenizer: Tokenizer::new(DepthLimiter(builder), TokenizerOpts::default()),
             input: BufferQueue::default(),
             written: String::new(),
         }
@@ -109,6 +113,7 @@ pub fn parse_fragment(tree: &mut Tree, context: NodeId, html: &str) -> NodeId {
         document,
         is_fragment: true,
         line: Cell::new(1),
+        open: RefCell::default(),
     };
     let options = TreeBuilderOpts {
         quirks_mode,
@@ -119,7 +124,7 @@ pub fn parse_fragment(tree: &mut Tree, context: NodeId, html: &str) -> NodeId {
         initial_state: Some(builder.tokenizer_state_for_context_elem(true)),
         ..TokenizerOpts::default()
     };
-    let tokenizer = Tokenizer::new(builder, tokenizer_options);
+    let tokenizer = Tokenizer::new(DepthLimiter(builder), tokenizer_options);
     let input = BufferQueue::default();
     input.push_back(StrTendril::from(html));
     while tokenizer.feed(&input) != TokenizerResult::Done {}
@@ -158,6 +163,74 @@ struct Sink {
     document: NodeId,
     is_fragment: bool,
     line: Cell<u32>,
+    /// The open elements, and some that are not open any more.
+    open: RefCell<Vec<NodeId>>,
+}
+
+/// How many elements may be open at once: as many as in browsers.
+const MAX_OPEN_ELEMENTS: usize = 512;
+
+/// Closes the innermost element before a start tag that would go too deep. What is nested deeper
+/// becomes siblings; without it the time for a document grows with the square of its depth.
+struct DepthLimiter(TreeBuilder<NodeId, Sink>);
+
+/// Collects what the tree builder refers to.
+struct InUse(RefCell<HashSet<NodeId>>);
+
+impl Tracer for InUse {
+    type Handle = NodeId;
+
+    fn trace_handle(&self, node: &NodeId) {
+        self.0.borrow_mut().insert(*node);
+    }
+}
+
+impl DepthLimiter {
+    /// The element to close before one more is opened.
+    fn too_deep(&self) -> Option<LocalName> {
+        let sink = &self.0.sink;
+        if sink.open.borrow().len() < MAX_OPEN_ELEMENTS {
+            return None;
+        }
+        // Void elements and those that the tree builder has replaced are never said to be closed.
+        let in_use = InUse(RefCell::default());
+        self.0.trace_handles(&in_use);
+        let in_use = in_use.0.into_inner();
+        let mut open = sink.open.borrow_mut();
+        open.retain(|node| in_use.contains(node));
+        let innermost = open.last().filter(|_| open.len() >= MAX_OPEN_ELEMENTS)?;
+        let tree = sink.tree.borrow();
+        Some(tree.element(*innermost)?.name.local.clone())
+    }
+}
+
+impl TokenSink for DepthLimiter {
+    type Handle = NodeId;
+
+    fn process_token(&self, token: Token, line: u64) -> TokenSinkResult<NodeId> {
+        let opens = matches!(&token, Token::TagToken(tag) if tag.kind == TagKind::StartTag);
+        if opens && let Some(name) = self.too_deep() {
+            let end_tag = Tag {
+                kind: TagKind::EndTag,
+                name,
+                self_closing: false,
+                attrs: Vec::new(),
+                had_duplicate_attributes: false,
+            };
+            // An end tag that makes the parser stop is of a script, within which no tag starts.
+            let _ = self.0.process_token(Token::TagToken(end_tag), line);
+        }
+        self.0.process_token(token, line)
+    }
+
+    fn end(&self) {
+        self.0.end();
+    }
+
+    fn adjusted_current_node_present_but_not_in_html_namespace(&self) -> bool {
+        self.0
+            .adjusted_current_node_present_but_not_in_html_namespace()
+    }
 }
 
 /// A name that does not borrow the tree.
@@ -216,6 +289,13 @@ impl TreeSink for Sink {
         log::trace!("line {}: {message}", self.line.get());
     }
 
+    fn pop(&self, node: &NodeId) {
+        let mut open = self.open.borrow_mut();
+        if let Some(place) = open.iter().rposition(|own| own == node) {
+            open.remove(place);
+        }
+    }
+
     fn get_document(&self) -> NodeId {
         self.document
     }
@@ -242,6 +322,7 @@ impl TreeSink for Sink {
         element.attributes = attributes.into_iter().map(Attribute::from).collect();
         element.mathml_annotation_xml_integration_point =
             flags.mathml_annotation_xml_integration_point;
+        self.open.borrow_mut().push(node);
         element.script.line = self.line.get();
         if !self.is_fragment {
             element.script.parser_inserted = true;
@@ -430,6 +511,27 @@ mod tests {
             let tree = parse(html);
             assert_eq!(tree.inner_html(tree.document()), expected);
         }
+    }
+
+    #[test]
+    fn elements_are_not_nested_deeper_than_the_limit() {
+        for name in ["div", "b", "p><span", "svg><g"] {
+            let tree = parse(&format!("<{name}>").repeat(2_000));
+            let body = tree.body().unwrap();
+            let elements = tree.elements_by_tag_name(body, "*");
+            let depth = elements
+                .iter()
+                .map(|node| tree.inclusive_ancestors(*node).count())
+                .max();
+            // The document counts as well.
+            assert!(depth.unwrap() <= MAX_OPEN_ELEMENTS + 1, "{name}: {depth:?}");
+            assert!(elements.len() >= 2_000, "{name}");
+        }
+        let lines = "<p><b><i>x</b>y</i><br>".repeat(2_000);
+        let tree = parse(&lines);
+        let paragraphs = tree.elements_by_tag_name(tree.document(), "p");
+        let body = tree.body();
+        assert!(paragraphs.iter().all(|p| tree.node(*p).parent() == body));
     }
 
     #[test]

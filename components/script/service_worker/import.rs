@@ -2,7 +2,7 @@
 
 use base::channel::Callback;
 use base::exception::DomExceptionName;
-use crossbeam_channel::{bounded, select};
+use crossbeam_channel::{after, bounded, select};
 use net::{Destination, FetchResult, Request, RequestMode};
 use sw_traits::{ScriptResource, UpdateViaCache, WorkerType};
 use url::Url;
@@ -79,9 +79,9 @@ fn script_resource(
     // Step 7 to 9
     let result = fetch(worker, environment, url);
     let response = match &result {
-        Some(Ok(response)) => response.unfiltered(),
-        Some(Err(error)) => return Err(unavailable(url, &error.to_string())),
-        None => return Err(unavailable(url, "the service worker is being ended")),
+        Ok(Ok(response)) => response.unfiltered(),
+        Ok(Err(error)) => return Err(unavailable(url, &error.to_string())),
+        Err(reason) => return Err(unavailable(url, reason)),
     };
     // Step 11
     if !(200..300).contains(&response.status) {
@@ -110,8 +110,16 @@ fn script_resource(
     Ok(resource)
 }
 
-/// Waits for a fetch; no result when the worker ends first. The wait does not count as running.
-fn fetch(worker: &Worker, environment: &Environment, url: &Url) -> Option<FetchResult> {
+/// Waits for a fetch, or says why it was given up. The wait does not count as running, but the
+/// waits of one task together are as limited as its running is.
+fn fetch(
+    worker: &Worker,
+    environment: &Environment,
+    url: &Url,
+) -> Result<FetchResult, &'static str> {
+    const ENDING: &str = "the service worker is being ended";
+    const LATE: &str = "the server took longer than the time limit for scripts";
+
     let request = Request {
         mode: RequestMode::NoCors,
         origin: Some(worker.storage_key.clone()),
@@ -126,15 +134,18 @@ fn fetch(worker: &Worker, environment: &Environment, url: &Url) -> Option<FetchR
         let _ = sender.send(result);
     });
     let net = &environment.services.net;
-    worker.watchdog.paused(|| {
-        let fetch = net.fetch(request, done);
-        select! {
-            recv(receiver) -> result => result.ok(),
-            recv(worker.ending) -> _ => {
-                net.cancel(fetch);
-                None
-            }
+    worker.watchdog.paused(|left| {
+        if left.is_zero() {
+            return Err(LATE);
         }
+        let fetch = net.fetch(request, done);
+        let reason = select! {
+            recv(receiver) -> result => return result.map_err(|_| ENDING),
+            recv(worker.ending) -> _ => ENDING,
+            recv(after(left)) -> _ => LATE,
+        };
+        net.cancel(fetch);
+        Err(reason)
     })
 }
 

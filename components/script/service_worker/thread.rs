@@ -298,7 +298,7 @@ impl Running<'_> {
             return Err(watchdog.explanation());
         };
         if let Err(error) = result {
-            return Err(self.report_failure(error));
+            return Err(self.report_failure(error, watchdog));
         }
         if let Some(crash) = worker.crashed() {
             return Err(crash);
@@ -318,13 +318,18 @@ impl Running<'_> {
 
     /// Reports what the main script threw; returns it with its place, for the one who starts the
     /// worker.
-    fn report_failure(&self, error: Error) -> String {
+    fn report_failure(&self, error: Error, watchdog: &Watchdog) -> String {
         let realm: &Realm = self.realm;
-        let value = realm.exception_value(error);
-        let report = describe(realm, &value);
-        // The `error` handler is a script as well.
-        self.event_loop
-            .run_task(|| report_exception(realm, Error::Thrown(value)));
+        // What was thrown may describe itself with a script, and so the `error` handler is one.
+        let report = self.event_loop.run_task(|| {
+            let value = realm.exception_value(error);
+            let report = describe(realm, &value);
+            report_exception(realm, Error::Thrown(value));
+            report
+        });
+        let Some(report) = report else {
+            return watchdog.explanation();
+        };
         if report.line > 0 {
             format!("{} ({}:{})", report.message, report.source_url, report.line)
         } else {

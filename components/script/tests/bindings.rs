@@ -216,6 +216,46 @@ fn realms_have_prototypes_of_their_own_and_errors_belong_to_the_callee() {
 }
 
 #[test]
+fn bytes_are_read_past_what_a_page_has_patched() {
+    let page = Page::new();
+    assert_eq!(
+        page.run(
+            "const decode = view => new TextDecoder().decode(view);
+             const bytes = new TextEncoder().encode('hello');
+             const typed = Object.getPrototypeOf(Uint8Array.prototype);
+             for (const prototype of [typed, DataView.prototype])
+                 for (const name of ['byteOffset', 'byteLength', 'buffer'])
+                     Object.defineProperty(prototype, name, { get() { return 1 } });
+             decode(bytes.subarray(1, 3)) + decode(new DataView(new ArrayBuffer(2))).length"
+        ),
+        "el2"
+    );
+    assert_eq!(
+        page.run(
+            "Object.prototype.toString = () => 'Float';
+             const random = crypto.getRandomValues(new Uint8Array(64));
+             let refused = '';
+             try { crypto.getRandomValues(new Float32Array(1)) } catch (e) { refused = e.name }
+             random.some(byte => byte) + refused"
+        ),
+        "trueInvalidModificationError"
+    );
+}
+
+#[test]
+fn default_iterators_do_not_use_what_a_page_has_patched() {
+    let page = Page::new();
+    assert_eq!(
+        page.run(
+            "const headers = new URLSearchParams('a=b');
+             Array.prototype[Symbol.iterator] = () => { throw 'patched' };
+             headers.keys().next().value"
+        ),
+        "a"
+    );
+}
+
+#[test]
 fn memory_and_stack_limits_hold() {
     let limits = RuntimeLimits {
         memory: 4 << 20,

@@ -91,3 +91,24 @@ fn the_console_shows_values() {
         ]
     );
 }
+
+#[test]
+fn a_rejection_handler_that_rejects_is_called_again_and_in_order() {
+    let page = Page::new();
+    page.run(
+        "self.reasons = [];
+         onunhandledrejection = e => {
+           e.preventDefault();
+           reasons.push(e.reason);
+           if (reasons.length < 4999) Promise.reject(reasons.length + 2);
+         };
+         Promise.reject(1); const late = Promise.reject('handled'); Promise.reject(2);
+         late.catch(() => {});",
+    );
+    assert_eq!(page.run("reasons.length"), "5000");
+    assert_eq!(
+        page.run("reasons.every((reason, index) => reason === index + 1)"),
+        "true"
+    );
+    assert_eq!(page.uncaught(), Vec::<String>::new());
+}

@@ -43,6 +43,7 @@ pub(super) fn request(navigation: &Navigation) -> Request {
 /// A response that is a page.
 pub(super) struct Loaded {
     pub(super) url: Url,
+    pub(super) status: u16,
     pub(super) content_type: String,
     /// Whether it is HTML; other text is shown as it is.
     pub(super) is_html: bool,
@@ -93,6 +94,7 @@ pub(super) fn check(asked: &Url, result: FetchResult) -> Result<Loaded, String> 
     };
     Ok(Loaded {
         url,
+        status: response.status,
         content_type,
         is_html,
         body: response.body,

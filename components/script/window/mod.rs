@@ -52,8 +52,8 @@ pub struct WindowHandle {
 
 /// Opens a window and loads its page. What becomes of it is reported through
 /// [`Services::report`]: `PageLoaded` after the `load` event, or `PageFailed`, and `PageClosed`
-/// when the page goes away. A page that the server sends with an error status is a page like any
-/// other.
+/// when the page goes away. A page that the server sends with an error status (400 and above) is
+/// shown, and reported as a `ScriptError` besides.
 pub fn open(services: Services, options: WindowOptions) -> WindowHandle {
     let started = thread::start(services, options.url);
     WindowHandle {
@@ -88,6 +88,8 @@ impl WindowHandle {
     pub fn join(self, patience: Duration) {
         if self.ended.recv_timeout(Some(patience)) == Received::TimedOut {
             self.stopper.stop();
+            // It may be waiting for something to do.
+            self.inbox.wake();
             if self.ended.recv_timeout(Some(patience)) == Received::TimedOut {
                 log::error!("a window's script did not stop; its thread is left behind");
                 return;

@@ -1,5 +1,6 @@
 //! The thread of a window, from document to document.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -30,11 +31,14 @@ use crate::environment::Environment;
 use crate::event_loop::EventLoop;
 use crate::indexed_database;
 use crate::service_worker;
-use crate::services::{ScriptReport, Services};
+use crate::services::{ScriptReport, ScriptSource, Services};
 use crate::watchdog::{Terminator, Watchdog};
 
 /// Native stack that the engine's own functions and ours may use besides that of scripts.
 const SPARE_STACK: usize = 2 << 20;
+
+/// Why a page fails whose thread panicked. The panic hook has said what happened.
+const PANICKED: &str = "internal error";
 
 /// Ends a window's scripts from outside.
 #[derive(Clone, Default)]
@@ -67,10 +71,13 @@ impl Stopper {
 
     /// There is another document, with another engine.
     fn follow(&self, terminator: Terminator) {
+        // The lock comes first: either this sees that the window is stopped, or the one who stops
+        // it finds the terminator.
+        let mut current = self.0.terminator.lock();
         if self.is_stopped() {
             terminator.terminate();
         }
-        self.0.terminator.lock().replace(terminator);
+        current.replace(terminator);
     }
 }
 
@@ -134,6 +141,16 @@ struct WindowThread {
     stopper: Stopper,
 }
 
+/// Lets nobody wait for a thread that ends, however it ends.
+struct Ending<'a>(&'a WindowThread);
+
+impl Drop for Ending<'_> {
+    fn drop(&mut self) {
+        self.0.stopper.0.ended.store(true, Ordering::Release);
+        refuse(&self.0.inbox);
+    }
+}
+
 /// What comes after a document.
 enum After {
     Closed,
@@ -161,9 +178,11 @@ struct Open {
 
 impl WindowThread {
     fn run(self, url: Url, _ended: &Sender<()>) {
+        let _ending = Ending(&self);
         let mut next = Navigation::to(url);
         loop {
-            match self.show(&next) {
+            let after = catch_unwind(AssertUnwindSafe(|| self.show(&next)));
+            match after.unwrap_or_else(|_| Err(PANICKED.to_owned())) {
                 Ok(After::Closed) => break,
                 Ok(After::Navigation(navigation)) => next = *navigation,
                 Err(error) => {
@@ -175,8 +194,6 @@ impl WindowThread {
                 }
             }
         }
-        self.stopper.0.ended.store(true, Ordering::Release);
-        refuse(&self.inbox);
     }
 
     /// Load a document and run it until it goes away.
@@ -234,7 +251,10 @@ impl WindowThread {
             match self.inbox.take() {
                 Some(Input::Document(result)) => {
                     break match load::check(&navigation.url, result) {
-                        Ok(loaded) => Fetched::Page(Box::new(loaded)),
+                        Ok(loaded) => {
+                            self.report_status(&loaded);
+                            Fetched::Page(Box::new(loaded))
+                        }
                         Err(error) => Fetched::Failed(error),
                     };
                 }
@@ -253,6 +273,21 @@ impl WindowThread {
             self.inbox.put(input);
         }
         fetched
+    }
+
+    /// A page that came with an error status is shown, but the developer is told.
+    fn report_status(&self, loaded: &load::Loaded) {
+        if loaded.status >= 400 {
+            let url = loaded.url.clone();
+            let text = format!(
+                "the server answered with status {} for {url}",
+                loaded.status
+            );
+            let source = ScriptSource::Page { url };
+            self.services
+                .report
+                .call(ScriptReport::ScriptError { source, text });
+        }
     }
 
     /// A window whose page failed stays there until it is closed.
@@ -285,17 +320,14 @@ impl WindowThread {
         let mut open = self
             .create(engine, navigation, loaded)
             .map_err(|_| "the engine is out of memory".to_owned())?;
-        let after = self.run_document(engine, &mut open);
+        // A document that fails for a fault of ours goes away in order.
+        let after = catch_unwind(AssertUnwindSafe(|| self.run_document(engine, &mut open)))
+            .map_err(|_| PANICKED.to_owned());
         if let Some(subscription) = subscription {
             self.services.network.unsubscribe(subscription);
         }
-        if !self.stopper.is_stopped() {
-            let fired = engine
-                .event_loop
-                .run_task(|| open.loader.fire_at_window(&open.realm, "pagehide"));
-            if let Some(Err(error)) = fired {
-                report_exception(&open.realm, error);
-            }
+        if after.is_ok() && !self.stopper.is_stopped() {
+            engine.event_loop.run_task(|| open.fire("pagehide"));
         }
         open.delegate.ending.set(true);
         crate::fetch::terminate(&open.realm);
@@ -304,7 +336,7 @@ impl WindowThread {
         engine.event_loop.discard(&open.realm);
         drop(open);
         self.services.report.call(ScriptReport::PageClosed { url });
-        Ok(after)
+        after
     }
 
     /// Make the realm of a document.

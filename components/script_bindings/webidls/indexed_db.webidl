@@ -146,6 +146,11 @@ interface IDBCursorWithValue : IDBCursor {
   readonly attribute any value;
 };
 
+// Indexes are not there yet; but libraries look for the interface before they use anything.
+[Exposed=(Window,Worker)]
+interface IDBIndex {
+};
+
 [Exposed=(Window,Worker)]
 interface IDBTransaction : EventTarget {
   [Throws] readonly attribute DOMStringList objectStoreNames;

@@ -43,7 +43,7 @@ impl Client {
         attach_window(&page.realm, FrameType::TopLevel)
             .ok()
             .unwrap();
-        let SwRegistrationMessage::AttachClient { client, events } = take(&messages) else {
+        let SwRegistrationMessage::AttachClient { client, events, .. } = take(&messages) else {
             panic!("no client was attached");
         };
         assert_eq!(client.creation_url, url("mail/"));

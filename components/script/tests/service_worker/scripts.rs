@@ -92,6 +92,20 @@ fn an_endless_script_is_stopped_at_its_limit() {
 }
 
 #[test]
+fn an_exception_that_never_ends_describing_itself_is_stopped() {
+    let mut host = impatient();
+    for script in [
+        "throw { toString() { for (;;); } }",
+        "throw { get stack() { for (;;); } }",
+        "onerror = () => { for (;;); }; throw new Error('x')",
+    ] {
+        let reason = host.fail(script);
+        assert!(reason.contains("was stopped"), "{script}: {reason}");
+        assert_eq!(host.script_error(), reason, "{script}");
+    }
+}
+
+#[test]
 fn a_worker_lives_on_after_a_handler_was_stopped() {
     let mut host = impatient();
     host.run(&format!(
@@ -133,6 +147,25 @@ fn endless_microtasks_are_stopped_too() {
         matches!(&outcome, EventOutcome::Rejected { reason } if reason.contains("was stopped")),
         "{outcome:?}"
     );
+}
+
+#[test]
+fn stopped_microtasks_do_not_live_on() {
+    let mut host = impatient();
+    host.run(
+        "addEventListener('sync', e => {
+           if (e.tag == 'loop') (async () => { for (;;) await 0; })();
+           else e.waitUntil(Promise.resolve().then(() => console.log('ran')));
+         });",
+    );
+    let EventOutcome::Rejected { reason } = host.sync("loop") else {
+        panic!("it was not stopped");
+    };
+    assert!(reason.contains("was stopped"), "{reason}");
+    for _ in 0..2 {
+        assert_eq!(host.sync("x"), EventOutcome::Fulfilled);
+        assert!(host.console_until("ran").is_empty());
+    }
 }
 
 #[test]
@@ -295,4 +328,23 @@ fn an_import_that_hangs_does_not_keep_a_worker_from_ending() {
         host.next(),
         WorkerHostEvent::Stopped { crash: None, .. }
     ));
+}
+
+#[test]
+fn an_import_that_hangs_is_given_up_at_the_time_limit() {
+    let mut host = impatient();
+    let server = serve(|_| None);
+    host.start(launch(&format!(
+        "for (const url of ['a.js', 'b.js']) {{
+           try {{ importScripts('{server}/' + url); }} catch (e) {{ console.log(e.name, e.message); }}
+         }}
+         console.log('end')"
+    )));
+    assert!(matches!(host.next(), WorkerHostEvent::Started { .. }));
+    let console = host.console_until("end");
+    assert_eq!(console.len(), 2);
+    for line in console {
+        assert!(line.starts_with("NetworkError "), "{line}");
+        assert!(line.contains("time limit"), "{line}");
+    }
 }

@@ -182,3 +182,38 @@ fn a_window_is_a_service_worker_client_until_it_is_closed() {
         }
     }
 }
+
+#[test]
+fn a_window_that_nobody_closes_ends_when_it_is_no_longer_waited_for() {
+    let site = Site::page("<body>");
+    let browser = Browser::new();
+    let Window { handle, .. } = browser.load(site.url("/"));
+    handle.join(Duration::from_secs(1));
+    assert!(matches!(
+        browser.reports.try_recv(),
+        Some(ScriptReport::PageClosed { .. })
+    ));
+}
+
+#[test]
+fn a_window_whose_thread_panics_ends_and_answers() {
+    let site = Site::page("<body>");
+    let mut browser = Browser::new();
+    let report = browser.services.report.clone();
+    browser.services.report = Callback::new(move |news: ScriptReport| {
+        assert!(!matches!(news, ScriptReport::PageLoaded { .. }));
+        report.call(news);
+    });
+    let window = browser.open(site.url("/"));
+    // Asked before or after the end, there is an answer.
+    assert!(window.evaluate("1").is_err());
+    assert!(matches!(browser.next(), ScriptReport::PageClosed { .. }));
+    assert!(matches!(browser.next(), ScriptReport::PageFailed { .. }));
+    assert!(window.evaluate("1").is_err());
+    let Window { handle, .. } = window;
+    handle.join(PATIENCE);
+    let messages = std::iter::from_fn(|| browser.clients.try_recv());
+    let detached =
+        messages.filter(|message| matches!(message, SwRegistrationMessage::DetachClient { .. }));
+    assert_eq!(detached.count(), 1, "the page is no client any more");
+}

@@ -202,6 +202,18 @@ fn lists_of_nodes_are_like_arrays() {
             "HR,MAIN,P,U",
         ),
         (
+            "document.body.childNodes[Symbol('0')] + '' + (Symbol('0') in document.body.childNodes)",
+            "undefinedfalse",
+        ),
+        (
+            "const defined = index => Reflect.defineProperty(document.body.childNodes, index, { value: 1, configurable: true }); [defined(0), defined(99), defined('own'), document.body.childNodes[99]].join()",
+            "false,false,true,",
+        ),
+        (
+            "let refused = ''; try { Object.defineProperty(document.body.childNodes, 7, { value: 1 }) } catch (error) { refused = error.name } refused",
+            "TypeError",
+        ),
+        (
             "[...document.body.children].length + Array.from(document.body.children).at(-1).localName",
             "4u",
         ),
