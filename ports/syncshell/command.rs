@@ -15,6 +15,8 @@ pub(crate) enum Command {
     Open(String),
     /// Close the pages; the engine goes on.
     Close,
+    /// Tell what every sync waits for.
+    Status,
     /// Shut down.
     Quit,
 }
@@ -28,7 +30,7 @@ impl fmt::Display for UnknownCommand {
         write!(
             formatter,
             "\"{}\" is not a command; the commands are: offline, online, eval SCRIPT, open URL, \
-             close, quit",
+             close, status, quit",
             self.0
         )
     }
@@ -44,6 +46,7 @@ impl FromStr for Command {
             ("offline", "") => Ok(Self::Offline),
             ("online", "") => Ok(Self::Online),
             ("close", "") => Ok(Self::Close),
+            ("status", "") => Ok(Self::Status),
             ("quit", "") => Ok(Self::Quit),
             ("eval", script) if !script.is_empty() => Ok(Self::Evaluate(script.to_owned())),
             ("open", url) if !url.is_empty() => Ok(Self::Open(url.to_owned())),
@@ -57,9 +60,10 @@ pub(crate) fn read_commands(
     input: impl io::Read,
     mut handle: impl FnMut(Result<Command, UnknownCommand>),
 ) {
-    for line in io::BufReader::new(input).lines() {
-        // Input that is not text, or that cannot be read any more, is the end of the input.
+    for line in io::BufReader::new(input).split(b'\n') {
+        // Input that cannot be read any more is the end of the input.
         let Ok(line) = line else { return };
+        let line = String::from_utf8_lossy(&line);
         if !line.trim().is_empty() {
             handle(line.parse());
         }
@@ -74,8 +78,7 @@ mod tests {
     fn each_line_is_a_command_or_an_error_that_lists_the_commands() {
         let mut results = Vec::new();
         read_commands(
-            "offline\n\n  online \neval send( 1 )\nopen http://localhost/\nclose\nquit\nsleep 5\nquit now\n"
-                .as_bytes(),
+            &b"offline\n\n  online \neval send( 1 )\nopen http://localhost/\nclose\nquit\nsleep 5\n\xff\nstatus"[..],
             |result| results.push(result.map_err(|error| error.to_string())),
         );
         assert_eq!(
@@ -100,6 +103,11 @@ mod tests {
                 .as_ref()
                 .unwrap_err()
                 .contains("the commands are: offline")
+        );
+        assert_eq!(
+            results[8],
+            Ok(Command::Status),
+            "a line that is not text ends nothing"
         );
     }
 }

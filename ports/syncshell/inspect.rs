@@ -10,7 +10,7 @@ use storage::{Store, StoreConfig};
 use sw_traits::RegistrationSnapshot;
 use sync_traits::{LogEntry, SyncRegistrationInfo};
 
-use crate::report::{Format, ShellEvent, date};
+use crate::report::{Format, ShellEvent, date, printable, short};
 
 #[derive(Serialize)]
 struct Contents {
@@ -57,7 +57,7 @@ pub(crate) fn run(profile: &Path, format: Format) -> Result<(), String> {
             profile.display()
         ));
     }
-    let (store, _) =
+    let (store, report) =
         Store::open(StoreConfig::folder(profile)).map_err(|error| error.to_string())?;
     let contents = read(&store);
     store.close();
@@ -68,7 +68,14 @@ pub(crate) fn run(profile: &Path, format: Format) -> Result<(), String> {
             .and_then(|json| writeln!(io::stdout(), "{json}")),
         Format::Text => print(&contents),
     }
-    .map_err(|error| format!("cannot write the output: {error}"))
+    .map_err(|error| format!("cannot write the output: {error}"))?;
+    match report.lost_commits {
+        0 => Ok(()),
+        lost => Err(format!(
+            "{}: the last {lost} change(s) are lost, because files of the profile were damaged",
+            profile.display()
+        )),
+    }
 }
 
 fn read(store: &Store) -> Result<Contents, String> {
@@ -148,7 +155,7 @@ fn print(contents: &Contents) -> io::Result<()> {
         write!(
             output,
             "  \"{}\"  {}  {}, registered {}, {} attempt(s)",
-            sync.tag.escape_debug(),
+            short(&sync.tag),
             sync.scope,
             sync.state,
             sync.registered,
@@ -168,7 +175,7 @@ fn print(contents: &Contents) -> io::Result<()> {
             output,
             "  {}  {style}{}{style:#}",
             entry.time,
-            text.escape_debug()
+            printable(&text)
         )?;
     }
     print_if_none(&mut output, contents.log.is_empty())?;

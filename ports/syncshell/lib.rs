@@ -44,8 +44,10 @@ enum CliCommand {
     /// Run a site until SIGINT or SIGTERM; without a URL, run what the profile holds
     ///
     /// While it runs it takes commands on its standard input, one a line: offline, online,
-    /// eval SCRIPT, open URL, close, quit. The exit status is 0 only when nothing failed: no page
-    /// that could not be loaded, no uncaught error in a script, no sync that was dropped.
+    /// eval SCRIPT (in the newest page), open URL (one more page), close (all pages), status (what
+    /// each sync waits for), quit. The exit status is 0 only when nothing failed: no page
+    /// that could not be loaded or came with an error status, no uncaught error in a script, no
+    /// exception of eval, no sync that was dropped.
     Open(OpenArguments),
     /// Show the registrations, syncs and event log of a profile on which no engine runs
     Inspect {
@@ -73,7 +75,7 @@ struct OpenArguments {
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
-    /// End when no sync is left to do
+    /// End when no sync is left to do; with a page, not before one was registered
     #[arg(long)]
     exit_when_done: bool,
     /// Stop a script that runs longer than this many seconds without a pause, and a service worker

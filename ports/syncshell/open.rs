@@ -1,14 +1,15 @@
 //! `syncshell open`: run a site, or what a profile holds.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use base::channel::{Callback, Receiver, Sender, unbounded};
+use base::channel::{Callback, Receiver, Sender, bounded, unbounded};
 use base::time::Clock;
 use engine::{Builder, Engine};
 use net::NetConfig;
@@ -47,7 +48,57 @@ enum Input {
     /// The page is as far as `--offline` waits for.
     ReadyForOffline,
     Remaining(Vec<SyncRegistrationInfo>),
-    Signal,
+    /// What is to be told of every sync.
+    Status(Vec<SyncRegistrationInfo>),
+    /// Look whether it is time to end.
+    Wake,
+}
+
+/// How many console messages may wait to be printed; more are counted and dropped.
+const WAITING_CONSOLE_MESSAGES: usize = 1000;
+
+/// How many bytes of one console message are printed.
+const CONSOLE_MESSAGE_SIZE: usize = 64 << 10;
+
+/// What the threads around the shell know of it.
+#[derive(Default)]
+struct Shared {
+    /// It is time to end, whatever waits to be told.
+    quit: AtomicBool,
+    console_messages: AtomicUsize,
+    dropped_console_messages: AtomicUsize,
+}
+
+/// Passes reports on, but no more console messages than are printed.
+fn report_to(sender: &Sender<Input>, shared: &Arc<Shared>) -> Callback<ScriptReport> {
+    let sender = sender.clone();
+    let shared = Arc::clone(shared);
+    Callback::new(move |mut report| {
+        if let ScriptReport::Console { message, .. } = &mut report {
+            if shared.console_messages.fetch_add(1, Ordering::Relaxed) >= WAITING_CONSOLE_MESSAGES {
+                shared.console_messages.fetch_sub(1, Ordering::Relaxed);
+                shared
+                    .dropped_console_messages
+                    .fetch_add(1, Ordering::Relaxed);
+                return;
+            }
+            shorten(&mut message.text);
+        }
+        // After the shell's end nobody reads reports.
+        let _ = sender.send(Input::Script(report));
+    })
+}
+
+fn shorten(text: &mut String) {
+    if text.len() > CONSOLE_MESSAGE_SIZE {
+        let length = text.len();
+        let end = (0..=CONSOLE_MESSAGE_SIZE)
+            .rev()
+            .find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+        // Writing to a string cannot fail.
+        let _ = write!(text, "... ({length} bytes)");
+    }
 }
 
 struct Shell {
@@ -56,14 +107,17 @@ struct Shell {
     clock: Arc<dyn Clock>,
     printer: Printer,
     sender: Sender<Input>,
+    shared: Arc<Shared>,
     windows: Vec<WindowHandle>,
     /// The network is to be cut when the page is ready.
     offline_when_ready: bool,
     exit_when_done: bool,
+    /// A page was opened, and no sync has been seen since.
+    waiting_for_sync: bool,
     /// Pages that are neither loaded nor failed yet.
     loading: usize,
     last_network: Option<(bool, String)>,
-    failed: bool,
+    failures: usize,
 }
 
 pub(crate) fn run(arguments: OpenArguments) -> ExitCode {
@@ -74,7 +128,7 @@ pub(crate) fn run(arguments: OpenArguments) -> ExitCode {
         Format::Text
     };
     let printer = Printer::new(format);
-    // Bounded by what one site and one person at a terminal produce while a line is printed.
+    // Of what a site can produce without end, only so much is let in: see `report_to`.
     let (sender, receiver) = unbounded();
     match Shell::start(&arguments, Arc::clone(&clock), sender) {
         Ok(shell) => shell.run(arguments.url, &receiver),
@@ -109,7 +163,8 @@ impl Shell {
         if arguments.offline && arguments.url.is_none() {
             builder = builder.emulate_offline(OFFLINE_SESSION);
         }
-        let report = Callback::to_sender(&sender, Input::Script);
+        let shared = Arc::new(Shared::default());
+        let report = report_to(&sender, &shared);
         let limits = ScriptLimits {
             task_time_limit: arguments.script_time_limit,
             ..ScriptLimits::default()
@@ -143,12 +198,14 @@ impl Shell {
                 Format::Text
             }),
             sender,
+            shared,
             windows: Vec::new(),
             offline_when_ready: arguments.offline && arguments.url.is_some(),
             exit_when_done: arguments.exit_when_done,
+            waiting_for_sync: arguments.url.is_some(),
             loading: 0,
             last_network: None,
-            failed: false,
+            failures: 0,
         };
         shell.listen()?;
         Ok(shell)
@@ -159,16 +216,23 @@ impl Shell {
         let mut signals = Signals::new([SIGINT, SIGTERM])
             .map_err(|error| format!("cannot wait for signals: {error}"))?;
         let sender = self.sender.clone();
+        let shared = Arc::clone(&self.shared);
         thread::spawn(move || {
-            for _ in signals.forever() {
-                if sender.send(Input::Signal).is_err() {
-                    return;
+            for signal in signals.forever() {
+                if shared.quit.swap(true, Ordering::Relaxed) {
+                    // Who asks twice does not want to wait.
+                    let _ = signal_hook::low_level::emulate_default_handler(signal);
                 }
+                let _ = sender.send(Input::Wake);
             }
         });
         let sender = self.sender.clone();
+        let shared = Arc::clone(&self.shared);
         thread::spawn(move || {
             read_commands(io::stdin(), |command| {
+                if matches!(command, Ok(Command::Quit)) {
+                    shared.quit.store(true, Ordering::Relaxed);
+                }
                 // After the shell's end nobody takes commands.
                 let _ = sender.send(Input::Command(command));
             });
@@ -195,16 +259,16 @@ impl Shell {
         for input in rest {
             if let Input::Script(report) = input {
                 let event = script_event(report);
-                self.failed |= event.is_failure();
+                self.failures += usize::from(event.is_failure());
                 told = told.and_then(|()| self.printer.print(self.clock.now(), &event));
             }
         }
+        let stopped = ShellEvent::EngineStopped {
+            failures: self.failures,
+        };
         // Output that nobody reads any more is a reason to end, not a failure.
-        let _ = told.and_then(|()| {
-            self.printer
-                .print(self.clock.now(), &ShellEvent::EngineStopped)
-        });
-        if self.failed {
+        let _ = told.and_then(|()| self.printer.print(self.clock.now(), &stopped));
+        if self.failures > 0 {
             ExitCode::FAILURE
         } else {
             ExitCode::SUCCESS
@@ -220,12 +284,13 @@ impl Shell {
             syncs: summary.syncs,
             repairs: summary.repairs,
         })?;
+        self.ask_for_status();
         match url {
             Some(url) => self.open(url),
             None => self.ask_what_remains(),
         }
         while let Ok(input) = receiver.recv() {
-            if !self.take(input)? {
+            if self.shared.quit.load(Ordering::Relaxed) || !self.take(input)? {
                 break;
             }
         }
@@ -235,7 +300,7 @@ impl Shell {
     /// Take one input. False when it is time to end.
     fn take(&mut self, input: Input) -> io::Result<bool> {
         match input {
-            Input::Signal | Input::Command(Ok(Command::Quit)) => return Ok(false),
+            Input::Wake => {}
             Input::Command(Ok(command)) => self.obey(command)?,
             Input::Command(Err(error)) => {
                 self.tell(&ShellEvent::Error {
@@ -258,13 +323,20 @@ impl Shell {
             }
             Input::ReadyForOffline => self.emulate_offline(true),
             Input::Log(entry) => {
+                self.waiting_for_sync = false;
                 self.tell(&ShellEvent::from_log(&entry))?;
                 if matches!(entry.event, LogEvent::Completed | LogEvent::Dropped { .. }) {
                     self.ask_what_remains();
                 }
             }
             Input::Remaining(syncs) => {
-                return Ok(!(self.exit_when_done && self.loading == 0 && syncs.is_empty()));
+                let done = syncs.is_empty() && self.loading == 0 && !self.waiting_for_sync;
+                return Ok(!(self.exit_when_done && done));
+            }
+            Input::Status(syncs) => {
+                for sync in &syncs {
+                    self.tell(&ShellEvent::from_info(sync))?;
+                }
             }
         }
         Ok(true)
@@ -292,6 +364,7 @@ impl Shell {
                     window.close();
                 }
             }
+            Command::Status => self.ask_for_status(),
             Command::Quit => {}
         }
         Ok(())
@@ -299,8 +372,22 @@ impl Shell {
 
     /// Take what a script or page reports. False when the shell's only page cannot be shown.
     fn take_report(&mut self, report: ScriptReport) -> io::Result<bool> {
+        if matches!(report, ScriptReport::Console { .. }) {
+            self.shared.console_messages.fetch_sub(1, Ordering::Relaxed);
+        }
         let event = script_event(report);
         self.tell(&event)?;
+        let dropped = self
+            .shared
+            .dropped_console_messages
+            .swap(0, Ordering::Relaxed);
+        if dropped > 0 {
+            self.tell(&ShellEvent::Console {
+                source: "page".to_owned(),
+                level: "warn".to_owned(),
+                text: format!("{dropped} more console message(s) came too fast to be shown"),
+            })?;
+        }
         match event {
             ShellEvent::PageLoaded { .. } => {
                 self.loading = self.loading.saturating_sub(1);
@@ -356,10 +443,23 @@ impl Shell {
             .push(script::open(self.services.clone(), WindowOptions::new(url)));
     }
 
+    /// Cut the network, or end that. What follows finds it so.
     fn emulate_offline(&self, offline: bool) {
-        self.services
-            .network
-            .emulate_offline(OFFLINE_SESSION, offline, Callback::ignore());
+        let (sender, done) = bounded(1);
+        self.services.network.emulate_offline(
+            OFFLINE_SESSION,
+            offline,
+            Callback::to_sender(&sender, |()| ()),
+        );
+        drop(sender);
+        // A monitor that has ended says so by hanging up.
+        let _ = done.recv();
+    }
+
+    fn ask_for_status(&self) {
+        let status = Callback::to_sender(&self.sender, Input::Status);
+        // The sync manager is there as long as the engine is.
+        let _ = self.services.sync.snapshot(status);
     }
 
     fn ask_what_remains(&self) {
@@ -373,7 +473,7 @@ impl Shell {
     }
 
     fn tell(&mut self, event: &ShellEvent) -> io::Result<()> {
-        self.failed |= event.is_failure();
+        self.failures += usize::from(event.is_failure());
         self.printer.print(self.clock.now(), event)
     }
 }
@@ -428,4 +528,23 @@ fn source_name(source: &ScriptSource) -> String {
         ScriptSource::Worker { .. } => "worker",
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_console_message_is_shortened_between_characters() {
+        let mut text = "ü".repeat(CONSOLE_MESSAGE_SIZE);
+        shorten(&mut text);
+        assert!(
+            text.ends_with("ü... (131072 bytes)"),
+            "{}",
+            &text[text.len() - 40..]
+        );
+        let mut text = "short".to_owned();
+        shorten(&mut text);
+        assert_eq!(text, "short");
+    }
 }

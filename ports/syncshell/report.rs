@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use sw_traits::EventOutcome;
-use sync_traits::{LogEntry, LogEvent};
+use sync_traits::{LogEntry, LogEvent, SyncRegistrationInfo};
 
 /// Something that happened in the shell. The names and fields are what `--json` prints.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -25,7 +25,10 @@ pub enum ShellEvent {
         repairs: Vec<String>,
     },
     /// The engine has shut down in order.
-    EngineStopped,
+    EngineStopped {
+        /// How many of the events before were failures; the exit status is 0 only without one.
+        failures: usize,
+    },
     /// The network changed.
     Network {
         /// What `navigator.onLine` says.
@@ -80,7 +83,7 @@ pub enum ShellEvent {
         /// The scope of its service worker registration.
         scope: String,
         /// What happened: `registered`, `reregistered`, `held`, `dispatched`, `finished`,
-        /// `retry-scheduled`, `interrupted`, `completed`, `dropped`.
+        /// `retry-scheduled`, `interrupted`, `completed`, `dropped`; or its `status`, when asked.
         what: String,
         /// Whether it is a failure.
         failed: bool,
@@ -104,6 +107,24 @@ impl ShellEvent {
             what: what.to_owned(),
             failed,
             text,
+        }
+    }
+
+    /// What a sync waits for.
+    pub(crate) fn from_info(info: &SyncRegistrationInfo) -> Self {
+        let held_by = info
+            .held_by
+            .as_ref()
+            .map_or(String::new(), |reason| format!(": {reason}"));
+        let due = info.due.map_or(String::new(), |due| {
+            format!(" until {} at the latest", date(due))
+        });
+        Self::Sync {
+            tag: info.tag.to_string_lossy(),
+            scope: info.scope.to_string(),
+            what: "status".to_owned(),
+            failed: false,
+            text: format!("is {}{held_by}{due}", info.state),
         }
     }
 
@@ -140,7 +161,12 @@ impl ShellEvent {
                 }
                 ("engine", plain, text)
             }
-            Self::EngineStopped => ("engine", plain, "shut down".to_owned()),
+            Self::EngineStopped { failures: 0 } => ("engine", plain, "shut down".to_owned()),
+            Self::EngineStopped { failures } => (
+                "engine",
+                bad,
+                format!("shut down after {failures} failure(s), see above"),
+            ),
             Self::Network { online, state } => (
                 "network",
                 if *online {
@@ -163,11 +189,15 @@ impl ShellEvent {
                     "warn" => AnsiColor::Yellow.on_default(),
                     _ => Style::new().dimmed(),
                 };
-                (speaker(source), style, text.clone())
+                let level = match level.as_str() {
+                    "log" => String::new(),
+                    level => format!("[{level}] "),
+                };
+                (speaker(source), style, format!("{level}{text}"))
             }
             Self::ScriptError { source, text } => (speaker(source), bad, text.clone()),
             Self::Evaluated { result, error } => match (result, error) {
-                (_, Some(error)) => ("eval", bad, error.clone()),
+                (_, Some(error)) => ("eval", bad, format!("threw {error}")),
                 (Some(result), None) => ("eval", plain, result.clone()),
                 (None, None) => ("eval", plain, "undefined".to_owned()),
             },
@@ -185,11 +215,21 @@ impl ShellEvent {
                     ("dispatched" | "finished", _) => good,
                     _ => AnsiColor::Cyan.on_default(),
                 };
-                ("sync", style, format!("\"{tag}\" {text}"))
+                ("sync", style, format!("\"{}\" {text}", short(tag)))
             }
             Self::Error { text } => ("error", bad, text.clone()),
         }
     }
+}
+
+/// A tag on one line, and not all of a long one.
+pub(crate) fn short(tag: &str) -> String {
+    const LENGTH: usize = 60;
+    let mut text: String = tag.chars().take(LENGTH).collect();
+    if text.len() < tag.len() {
+        text.push('…');
+    }
+    text.escape_debug().to_string()
 }
 
 fn speaker(source: &str) -> &'static str {
@@ -336,7 +376,7 @@ pub(crate) fn print_line(seconds: f64, who: &str, style: Style, text: &str) -> i
 
 /// The text without control characters, so that a site cannot write to the terminal as it likes;
 /// further lines are indented.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     text.chars().fold(
         String::with_capacity(text.len()),
         |mut result, character| {
@@ -379,6 +419,13 @@ mod tests {
     fn a_site_cannot_write_control_characters() {
         assert_eq!(printable("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
         assert_eq!(printable("a\nb"), "a\n                   b");
+    }
+
+    #[test]
+    fn a_tag_is_shown_on_one_line() {
+        assert_eq!(short("a\nb"), "a\\nb");
+        let shown = short(&"ü".repeat(10_000));
+        assert_eq!(shown.chars().count(), 61);
     }
 
     #[test]

@@ -46,6 +46,38 @@ fn a_page_that_is_not_there() {
 }
 
 #[test]
+fn a_page_that_the_server_does_not_have() {
+    let site = Site::serve("kill");
+    let mut shell = shell(ShellOptions::default().argument(&site.url("/missing.html")));
+    shell.wait_for("the page", |event| {
+        matches!(event, ShellEvent::PageLoaded { .. })
+    });
+    let (status, events) = shell.quit();
+    assert!(!status.success());
+    assert!(failures(&events).contains("404"), "{events:#?}");
+}
+
+#[test]
+fn a_page_that_floods_the_console_does_not_keep_the_shell_from_ending() {
+    let site = Site::serve("kill");
+    let body = "<script>for (;;) console.log('again');</script>";
+    let body = body.to_owned();
+    site.react(
+        "/",
+        Reaction::Body {
+            content_type: "text/html",
+            body,
+        },
+    );
+    let mut shell = shell(ShellOptions::default().argument(&site.url("/")));
+    shell.wait_for(
+        "a dropped message",
+        |event| matches!(event, ShellEvent::Console { text, .. } if text.contains("came too fast")),
+    );
+    shell.quit();
+}
+
+#[test]
 fn a_text_that_is_no_url() {
     let output = std::process::Command::new(env!("CARGO_BIN_EXE_shell-under-test"))
         .args(["open", "localhost"])

@@ -111,3 +111,26 @@ fn a_handler_that_takes_the_engine_down_each_time_runs_out_of_attempts() {
     last.wait_for_sync("poison", "dropped");
     last.quit();
 }
+
+#[test]
+fn an_orderly_end_while_firing_costs_no_attempt() {
+    let site = Site::serve("kill");
+    site.react("/deliveries/orderly", Reaction::Hang);
+    let profile = tempdir().unwrap();
+    let options = || ShellOptions::profile(profile.path());
+    let mut first = shell(options().argument(&site.url("/")));
+    first.wait_for_console("ready");
+    first.say("eval registerTag('orderly')");
+    assert_eq!(site.wait_for_request().body, "orderly");
+    first.quit();
+
+    site.react("/deliveries/orderly", Reaction::Status(200));
+    let mut next = shell(options());
+    let dispatched = next.wait_for_sync("orderly", "dispatched");
+    assert!(
+        format!("{dispatched:?}").contains("attempt 1"),
+        "{dispatched:?}"
+    );
+    next.wait_for_sync("orderly", "completed");
+    next.quit();
+}

@@ -2,6 +2,7 @@
 //!
 //! <https://developer.mozilla.org/en-US/docs/Web/API/Background_Synchronization_API#examples>
 
+use syncshell::ShellEvent;
 use tempfile::tempdir;
 use tests::{Reaction, ShellOptions, Site};
 
@@ -17,6 +18,19 @@ fn a_page_requests_a_sync_and_its_worker_gets_the_event() {
     shell.wait_for_sync("sync-messages", "completed");
     let (status, _) = shell.quit();
     assert!(status.success());
+}
+
+#[test]
+fn a_run_that_ends_when_it_is_done_waits_for_the_page_to_register() {
+    let site = Site::serve("mdn-request");
+    let options = ShellOptions::default()
+        .argument("--exit-when-done")
+        .argument(&site.url("/"));
+    let (status, events) = shell(options).wait_for_exit();
+    assert!(status.success());
+    let completed =
+        |event: &ShellEvent| matches!(event, ShellEvent::Sync { what, .. } if what == "completed");
+    assert!(events.iter().any(completed), "{events:#?}");
 }
 
 #[test]
