@@ -16,10 +16,13 @@ use std::time::Duration;
 use base::time::{Clock, MonotonicTime};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
-use crate::bindings::generated::FunctionOrDomString;
+use crate::bindings::generated::{Function, FunctionOrDomString};
 use crate::bindings::report::report_exception;
 use crate::bindings::{Realm, RealmHandle, Value};
 use crate::watchdog::Watchdog;
+
+/// The handle of timers that scripts did not set; theirs are positive.
+const NO_HANDLE: i32 = 0;
 
 /// Something to do on the script thread.
 pub type Task = Box<dyn FnOnce(&EventLoop) + Send>;
@@ -285,6 +288,21 @@ impl EventLoop {
         handle
     }
 
+    /// A timer that no script can name, and so none can clear.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/timers-and-user-prompts.html#run-steps-after-a-timeout>
+    pub(crate) fn run_after(&self, realm: &Realm, handler: Function, timeout: i32) {
+        let timer = Timer {
+            handle: NO_HANDLE,
+            realm: realm.root(),
+            handler: FunctionOrDomString::Function(handler),
+            arguments: Vec::new(),
+            repeat: None,
+            nesting_level: 1,
+        };
+        self.start(timer, timeout);
+    }
+
     fn start(&self, timer: Timer, timeout: i32) {
         // Step 4 and 5: not negative, and at least 4 ms for deeply nested timers.
         let least = if timer.nesting_level > 5 { 4 } else { 0 };
@@ -300,6 +318,9 @@ impl EventLoop {
 
     /// <https://html.spec.whatwg.org/multipage/timers-and-user-prompts.html#dom-cleartimeout>
     pub(crate) fn clear_timer(&self, realm: &Realm, handle: i32) {
+        if handle == NO_HANDLE {
+            return;
+        }
         let removed = self.remove_timers(|timer| {
             timer.handle == handle && std::ptr::eq(&raw const *timer.realm, realm)
         });

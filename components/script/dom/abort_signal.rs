@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use base::exception::DomExceptionName;
 
 use super::event_target::EventTarget;
-use crate::bindings::generated::{AbortSignalMethods, EventInit, Function, FunctionOrDomString};
+use crate::bindings::generated::{AbortSignalMethods, EventInit, Function};
 use crate::bindings::report::report_exception;
 use crate::bindings::{Dom, Error, Fallible, Promise, Realm, Traceable, Value};
 use crate::event_loop::EventLoop;
@@ -201,13 +201,7 @@ impl AbortSignalMethods for AbortSignal {
         })?;
         let resolve = Function::from_js(realm, &capability.get(realm, "resolve")?)?;
         let timeout = i32::try_from(milliseconds).unwrap_or(i32::MAX);
-        event_loop.set_timer(
-            realm,
-            FunctionOrDomString::Function(resolve),
-            timeout,
-            Vec::new(),
-            false,
-        );
+        event_loop.run_after(realm, resolve, timeout);
         Ok(signal)
     }
 

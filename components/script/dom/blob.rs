@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::bindings::generated::{
     BlobMethods, BlobPropertyBag, BufferSourceOrBlobOrUsvString as BlobPart, EndingType,
 };
-use crate::bindings::{Dom, DomString, Fallible, NoTrace, Promise, Realm, Reflector};
+use crate::bindings::{Dom, DomString, Error, Fallible, NoTrace, Promise, Realm, Reflector};
 
 dom_struct! {
     /// <https://w3c.github.io/FileAPI/#blob-section>
@@ -51,6 +51,20 @@ impl Blob {
     }
 }
 
+/// The largest blob, in bytes: what a page makes of blobs does not count against the memory limit of
+/// its scripts.
+const MAX_SIZE: usize = 64 << 20;
+
+fn append(bytes: &mut Vec<u8>, part: &[u8]) -> Fallible<()> {
+    if bytes.len() + part.len() > MAX_SIZE || bytes.try_reserve(part.len()).is_err() {
+        return Err(Error::Range(format!(
+            "A blob holds at most {MAX_SIZE} bytes."
+        )));
+    }
+    bytes.extend_from_slice(part);
+    Ok(())
+}
+
 impl BlobMethods for Blob {
     /// <https://w3c.github.io/FileAPI/#constructorBlob>
     fn constructor(
@@ -61,12 +75,12 @@ impl BlobMethods for Blob {
         let mut bytes = Vec::new();
         for part in blob_parts.unwrap_or_default() {
             match part {
-                BlobPart::BufferSource(source) => bytes.extend(source.bytes(realm)?),
-                BlobPart::Blob(blob) => bytes.extend_from_slice(blob.bytes()),
+                BlobPart::BufferSource(source) => append(&mut bytes, &source.bytes(realm)?)?,
+                BlobPart::Blob(blob) => append(&mut bytes, blob.bytes())?,
                 BlobPart::UsvString(text) if options.endings == EndingType::Native => {
-                    bytes.extend_from_slice(with_native_endings(&text).as_bytes());
+                    append(&mut bytes, with_native_endings(&text).as_bytes())?;
                 }
-                BlobPart::UsvString(text) => bytes.extend_from_slice(text.as_bytes()),
+                BlobPart::UsvString(text) => append(&mut bytes, text.as_bytes())?,
             }
         }
         Self::new(realm, bytes, normalized_type(&options.type_))

@@ -433,6 +433,12 @@ fn an_aborted_fetch_rejects_with_the_reason() {
             "threw TimeoutError: The time limit of the signal was reached.",
         ),
         (
+            "const signal = AbortSignal.timeout(0);
+             for (let handle = -9; handle < 99; handle++) clearTimeout(handle);
+             return fetch('/hang', {signal})",
+            "threw TimeoutError: The time limit of the signal was reached.",
+        ),
+        (
             "const a = new AbortController(), b = new AbortController();
              const r = new Request('/hang', {signal: AbortSignal.any([a.signal, b.signal])});
              const p = fetch(r.clone()); b.abort('b'); return p",

@@ -199,6 +199,11 @@ fn blobs_are_bytes_with_a_type() {
         ("new Blob([], {type: 'a\\u00fc'}).type", ""),
         ("new Blob().size", "0"),
         (
+            "let b = new Blob(['x'.repeat(1e6)]);
+             try { for (;;) b = new Blob([b, b]) } catch (e) { e.name + (b.size > 3e7) }",
+            "RangeErrortrue",
+        ),
+        (
             "const b = new Blob(['abcdef']); [b.slice(2).size, b.slice(-2).size, b.slice(1, -1).size, b.slice(4, 2).size, b.slice(0, 99, 'X/y').type]",
             "4,2,4,0,x/y",
         ),
