@@ -3,7 +3,7 @@
 //! <https://html.spec.whatwg.org/multipage/structured-data.html>
 //!
 //! The bytes may travel to another realm, thread or process, and may be stored: the format is
-//! versioned (see [`format`]). Reading is safe whatever the bytes are. Neither direction recurses,
+//! versioned (see [`mod@format`]). Reading is safe whatever the bytes are. Neither direction recurses,
 //! so that depth costs memory of the engine and no stack.
 //!
 //! Serializable are all that the language has to offer except functions, symbols and objects whose
