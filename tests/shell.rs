@@ -108,6 +108,19 @@ impl Shell {
         }
     }
 
+    /// Wait until the shell has told of each of these events, in whatever order they come.
+    ///
+    /// # Panics
+    ///
+    /// When it ends before that, or takes too long.
+    pub fn wait_for_all(&mut self, what: &str, events: &[&dyn Fn(&ShellEvent) -> bool]) {
+        let mut missing = events.to_vec();
+        while !missing.is_empty() {
+            let event = self.wait_for(what, |_| true);
+            missing.retain(|is_it| !is_it(&event));
+        }
+    }
+
     /// Wait until a script writes a line that begins so.
     ///
     /// # Panics

@@ -13,9 +13,16 @@ fn a_page_requests_a_sync_and_its_worker_gets_the_event() {
     let site = Site::serve("mdn-request");
     let profile = tempdir().unwrap();
     let mut shell = shell(ShellOptions::profile(profile.path()).argument(&site.url("/")));
-    shell.wait_for_console("registered");
-    shell.wait_for_console("sync event for sync-messages, last chance: false");
-    shell.wait_for_sync("sync-messages", "completed");
+    // The page and its worker write to the console each on a thread of its own.
+    let writes = |event: &ShellEvent, expected: &str| matches!(event, ShellEvent::Console { text, .. } if text == expected);
+    shell.wait_for_all(
+        "the sync",
+        &[
+            &|event| writes(event, "registered"),
+            &|event| writes(event, "sync event for sync-messages, last chance: false"),
+            &|event| matches!(event, ShellEvent::Sync { what, .. } if what == "completed"),
+        ],
+    );
     let (status, _) = shell.quit();
     assert!(status.success());
 }
