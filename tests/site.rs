@@ -40,6 +40,25 @@ pub enum Reaction {
     Hang,
 }
 
+impl Reaction {
+    /// Answer with a script.
+    pub fn script(body: &str) -> Self {
+        Self::body("text/javascript", body)
+    }
+
+    /// Answer with a page.
+    pub fn page(body: &str) -> Self {
+        Self::body("text/html", body)
+    }
+
+    fn body(content_type: &'static str, body: &str) -> Self {
+        Self::Body {
+            content_type,
+            body: body.to_owned(),
+        }
+    }
+}
+
 /// A web site on a free port of the loopback interface: the files of a folder, and what a test
 /// says about single paths. Stops when it is dropped.
 pub struct Site {

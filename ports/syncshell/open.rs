@@ -63,7 +63,7 @@ const CONSOLE_MESSAGE_SIZE: usize = 64 << 10;
 /// What the threads around the shell know of it.
 #[derive(Default)]
 struct Shared {
-    /// It is time to end, whatever waits to be told.
+    /// A signal came: it is time to end, whatever waits to be told.
     quit: AtomicBool,
     console_messages: AtomicUsize,
     dropped_console_messages: AtomicUsize,
@@ -120,14 +120,17 @@ struct Shell {
     failures: usize,
 }
 
-pub(crate) fn run(arguments: OpenArguments) -> ExitCode {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
-    let format = if arguments.json {
+fn format_of(arguments: &OpenArguments) -> Format {
+    if arguments.json {
         Format::Json
     } else {
         Format::Text
-    };
-    let printer = Printer::new(format);
+    }
+}
+
+pub(crate) fn run(arguments: OpenArguments) -> ExitCode {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let printer = Printer::new(format_of(&arguments));
     // Of what a site can produce without end, only so much is let in: see `report_to`.
     let (sender, receiver) = unbounded();
     match Shell::start(&arguments, Arc::clone(&clock), sender) {
@@ -192,11 +195,7 @@ impl Shell {
             engine,
             services,
             clock,
-            printer: Printer::new(if arguments.json {
-                Format::Json
-            } else {
-                Format::Text
-            }),
+            printer: Printer::new(format_of(arguments)),
             sender,
             shared,
             windows: Vec::new(),
@@ -227,12 +226,8 @@ impl Shell {
             }
         });
         let sender = self.sender.clone();
-        let shared = Arc::clone(&self.shared);
         thread::spawn(move || {
             read_commands(io::stdin(), |command| {
-                if matches!(command, Ok(Command::Quit)) {
-                    shared.quit.store(true, Ordering::Relaxed);
-                }
                 // After the shell's end nobody takes commands.
                 let _ = sender.send(Input::Command(command));
             });
@@ -301,6 +296,7 @@ impl Shell {
     fn take(&mut self, input: Input) -> io::Result<bool> {
         match input {
             Input::Wake => {}
+            Input::Command(Ok(Command::Quit)) => return Ok(false),
             Input::Command(Ok(command)) => self.obey(command)?,
             Input::Command(Err(error)) => {
                 self.tell(&ShellEvent::Error {

@@ -60,14 +60,9 @@ fn a_page_that_the_server_does_not_have() {
 #[test]
 fn a_page_that_floods_the_console_does_not_keep_the_shell_from_ending() {
     let site = Site::serve("kill");
-    let body = "<script>for (;;) console.log('again');</script>";
-    let body = body.to_owned();
     site.react(
         "/",
-        Reaction::Body {
-            content_type: "text/html",
-            body,
-        },
+        Reaction::page("<script>for (;;) console.log('again');</script>"),
     );
     let mut shell = shell(ShellOptions::default().argument(&site.url("/")));
     shell.wait_for(
@@ -123,13 +118,9 @@ fn a_server_that_closes_half_way() {
 #[test]
 fn a_worker_script_with_a_syntax_error() {
     let site = Site::serve("kill");
-    let body = "self.addEventListener('sync', (event => {});".to_owned();
     site.react(
         "/worker.js",
-        Reaction::Body {
-            content_type: "text/javascript",
-            body,
-        },
+        Reaction::script("self.addEventListener('sync', (event => {});"),
     );
     let mut shell = shell(ShellOptions::default().argument(&site.url("/")));
     shell.wait_for("the error", |event| {
@@ -143,14 +134,7 @@ fn a_worker_script_with_a_syntax_error() {
 #[test]
 fn a_worker_script_that_is_not_javascript() {
     let site = Site::serve("kill");
-    let body = "<p>Not found</p>".to_owned();
-    site.react(
-        "/worker.js",
-        Reaction::Body {
-            content_type: "text/html",
-            body,
-        },
-    );
+    site.react("/worker.js", Reaction::page("<p>Not found</p>"));
     let mut shell = shell(ShellOptions::default().argument(&site.url("/")));
     shell.wait_for("the error", |event| {
         matches!(event, ShellEvent::ScriptError { text, .. }
@@ -163,14 +147,7 @@ fn a_worker_script_that_is_not_javascript() {
 #[test]
 fn a_worker_script_that_never_ends_is_stopped_and_the_engine_lives_on() {
     let site = Site::serve("kill");
-    let body = "for (;;) {}".to_owned();
-    site.react(
-        "/worker.js",
-        Reaction::Body {
-            content_type: "text/javascript",
-            body,
-        },
-    );
+    site.react("/worker.js", Reaction::script("for (;;) {}"));
     let mut shell = shell(
         ShellOptions::default()
             .argument("--script-time-limit=1")
@@ -187,13 +164,9 @@ fn a_worker_script_that_never_ends_is_stopped_and_the_engine_lives_on() {
 #[test]
 fn a_page_script_that_never_ends_is_stopped_and_the_page_lives_on() {
     let site = Site::serve("kill");
-    let body = "<!DOCTYPE html><script>let turns = 0; for (;;) turns++</script>".to_owned();
     site.react(
         "/",
-        Reaction::Body {
-            content_type: "text/html",
-            body,
-        },
+        Reaction::page("<!DOCTYPE html><script>let turns = 0; for (;;) turns++</script>"),
     );
     let mut shell = shell(
         ShellOptions::default()
@@ -211,13 +184,9 @@ fn a_page_script_that_never_ends_is_stopped_and_the_page_lives_on() {
 #[test]
 fn a_sync_handler_that_never_ends_is_stopped() {
     let site = Site::serve("mdn-listen");
-    let body = "self.addEventListener('sync', () => { for (;;) {} });".to_owned();
     site.react(
         "/worker.js",
-        Reaction::Body {
-            content_type: "text/javascript",
-            body,
-        },
+        Reaction::script("self.addEventListener('sync', () => { for (;;) {} });"),
     );
     let mut shell = shell(
         ShellOptions::default()
@@ -300,4 +269,13 @@ fn a_command_that_is_none() {
         |event| matches!(event, ShellEvent::Error { text } if text.contains("the commands are")),
     );
     shell.quit();
+}
+
+#[test]
+fn what_is_said_before_quit_takes_effect() {
+    let mut shell = shell(ShellOptions::default());
+    shell.say("explode");
+    let (status, events) = shell.quit();
+    assert!(!status.success());
+    assert!(failures(&events).contains("explode"), "{events:#?}");
 }
