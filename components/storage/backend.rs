@@ -1,18 +1,19 @@
-//! What holds the records: a folder on disk or memory. Keys and values are raw here: keys with
-//! the byte of their tree, values with their header.
-
-use std::collections::BTreeMap;
-
-use parking_lot::RwLock;
+//! What holds the records: a journal with a database behind it, or memory. Keys and values are
+//! raw here: keys with the byte of their tree, values with their header.
 
 use crate::batch::{Direction, KeyRange};
+use crate::device::{DatabaseError, Entry, MemoryDatabase, OrderedDatabase, Writes};
 use crate::error::{CommitError, ReadError};
 
-/// What is to be under each key; nothing means that the key goes.
-pub(crate) type Writes = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
-
-/// A key and its raw value.
-pub(crate) type Entry = (Vec<u8>, Vec<u8>);
+/// Changes of some batches, made together.
+#[derive(Debug)]
+pub(crate) struct Changes {
+    pub(crate) writes: Writes,
+    /// How many batches they are from.
+    pub(crate) commits: u32,
+    /// Whether one of the batches is to be durable before it is answered.
+    pub(crate) durable: bool,
+}
 
 /// What a scan is to bring.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,8 +23,17 @@ pub(crate) enum Wanted {
     Keys,
 }
 
+/// What has happened in a backend since it was opened.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Activity {
+    pub(crate) syncs: u64,
+    pub(crate) checkpoints: u64,
+    pub(crate) waiting_for_database: bool,
+    pub(crate) database_failures: u64,
+}
+
 /// The place where records are kept. Reads may come from any thread at any time, writes from the
-/// committer thread alone.
+/// committer alone.
 pub(crate) trait Backend: Send + Sync {
     /// The raw value under a key.
     fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError>;
@@ -38,29 +48,33 @@ pub(crate) trait Backend: Send + Sync {
         wanted: Wanted,
     ) -> Result<Vec<Entry>, ReadError>;
 
-    /// Make changes and return when they are durable. After an error readers see none of them.
-    fn apply(&self, writes: Writes) -> Result<(), CommitError>;
+    /// Make changes and return when they are as durable as wanted. After an error readers see none
+    /// of them.
+    fn commit(&self, changes: Changes) -> Result<(), CommitError>;
 
-    /// How often the disk was told to write everything down.
-    fn syncs(&self) -> u64;
+    /// Do what is left to do once batches are answered; `idle` when no others wait.
+    fn tidy(&self, idle: bool);
 
-    /// Let go of everything; every later call fails with `Closed`.
+    fn activity(&self) -> Activity;
+
+    /// Make everything durable and let go of it; every later call fails with `Closed`.
     fn close(&self);
 }
 
 /// Records of a private session: gone when it ends, and never on a disk.
-pub(crate) struct Memory(RwLock<Option<BTreeMap<Vec<u8>, Vec<u8>>>>);
+pub(crate) struct Memory(MemoryDatabase);
 
 impl Memory {
-    pub(crate) fn new() -> Self {
-        Self(RwLock::new(Some(BTreeMap::new())))
+    pub(crate) fn new() -> Result<Self, DatabaseError> {
+        let records = MemoryDatabase::default();
+        records.open()?;
+        Ok(Self(records))
     }
 }
 
 impl Backend for Memory {
     fn read(&self, key: &[u8]) -> Result<Option<Vec<u8>>, ReadError> {
-        let records = self.0.read();
-        Ok(records.as_ref().ok_or(ReadError::Closed)?.get(key).cloned())
+        Ok(self.0.get(key)?)
     }
 
     fn scan(
@@ -70,39 +84,28 @@ impl Backend for Memory {
         limit: usize,
         wanted: Wanted,
     ) -> Result<Vec<Entry>, ReadError> {
-        let records = self.0.read();
-        let records = records.as_ref().ok_or(ReadError::Closed)?;
-        if range.is_empty() {
-            return Ok(Vec::new());
+        let mut entries = self.0.scan(range, direction, limit)?.entries;
+        if wanted == Wanted::Keys {
+            for (_, value) in &mut entries {
+                value.clear();
+            }
         }
-        let entries = records.range((range.start.clone(), range.end.clone()));
-        let owned = |(key, value): (&Vec<u8>, &Vec<u8>)| match wanted {
-            Wanted::Entries => (key.clone(), value.clone()),
-            Wanted::Keys => (key.clone(), Vec::new()),
-        };
-        Ok(match direction {
-            Direction::Forward => entries.map(owned).take(limit).collect(),
-            Direction::Backward => entries.rev().map(owned).take(limit).collect(),
-        })
+        Ok(entries)
     }
 
-    fn apply(&self, writes: Writes) -> Result<(), CommitError> {
-        let mut records = self.0.write();
-        let records = records.as_mut().ok_or(CommitError::Closed)?;
-        for (key, value) in writes {
-            match value {
-                Some(value) => records.insert(key, value),
-                None => records.remove(&key),
-            };
-        }
-        Ok(())
+    fn commit(&self, changes: Changes) -> Result<(), CommitError> {
+        self.0
+            .apply(&changes.writes)
+            .map_err(|error| ReadError::from(error).into())
     }
 
-    fn syncs(&self) -> u64 {
-        0
+    fn tidy(&self, _idle: bool) {}
+
+    fn activity(&self) -> Activity {
+        Activity::default()
     }
 
     fn close(&self) {
-        *self.0.write() = None;
+        self.0.close();
     }
 }

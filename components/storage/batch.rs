@@ -199,6 +199,16 @@ impl Batch {
         });
     }
 
+    /// Whether it changes nothing outside of a tree.
+    pub fn only_changes(&self, tree: Tree) -> bool {
+        self.operations.iter().all(|operation| {
+            let (Operation::Put { key, .. }
+            | Operation::Remove { key }
+            | Operation::RemovePrefix { prefix: key }) = operation;
+            key.first() == Some(&(tree as u8))
+        })
+    }
+
     /// Whether it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.operations.is_empty()

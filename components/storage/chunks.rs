@@ -10,13 +10,19 @@
 //! | `00`, value | a value |
 //! | `01`, sequence, number, count, checksum | a value in `count` pieces, under the keys `FE`, sequence, number, index |
 //!
-//! The sequence is that of the commit that wrote the value, and the number tells apart those of
-//! one commit, so no two values ever have the same pieces.
+//! The sequence is that of the group that wrote the value, and the number tells apart those of
+//! one group, so no two values ever have the same pieces, and a value that is written a second
+//! time, after a crash, has those of the first.
 
 use crate::batch::CHUNK_TREE;
+use crate::device::{DatabaseError, OrderedDatabase, Writes};
+use crate::overlay::Change;
 
 /// How long a value may be to be stored in one piece.
 pub(crate) const PIECE: usize = 4096;
+
+/// How many bytes of pieces go to the database at once.
+const APPLIED_AT_ONCE: usize = 1 << 20;
 
 const INLINE: u8 = 0;
 const POINTER: u8 = 1;
@@ -54,7 +60,91 @@ pub(crate) fn inline(value: &[u8]) -> Vec<u8> {
     [&[INLINE], value].concat()
 }
 
+/// How long the value may be at most.
+pub(crate) fn length(stored: &[u8]) -> usize {
+    match parse(stored) {
+        Stored::InPieces(pointer) => {
+            usize::try_from(pointer.count).map_or(usize::MAX, |count| count.saturating_mul(PIECE))
+        }
+        Stored::Inline(_) | Stored::Malformed => stored.len(),
+    }
+}
+
+/// The value behind what the database holds, and whether all its pieces are there. What is no
+/// value will not check out.
+pub(crate) fn value(
+    database: &dyn OrderedDatabase,
+    stored: &[u8],
+) -> Result<(Vec<u8>, bool), DatabaseError> {
+    let pointer = match parse(stored) {
+        Stored::Inline(value) => return Ok((value.to_vec(), true)),
+        Stored::Malformed => return Ok((stored.to_vec(), true)),
+        Stored::InPieces(pointer) => pointer,
+    };
+    let mut value = Vec::new();
+    let mut complete = true;
+    for key in pointer.keys() {
+        match database.get(&key)? {
+            Some(piece) => value.extend_from_slice(&piece),
+            None => complete = false,
+        }
+    }
+    Ok((value, complete))
+}
+
+/// Bring changes to the database, those that are too long in pieces, and remove the pieces of what
+/// was there before. Until all of it is done readers must not see these keys in the database; if
+/// it is interrupted it can be done again, and nothing is left over.
+pub(crate) fn apply(
+    database: &dyn OrderedDatabase,
+    changes: &[(Vec<u8>, Change)],
+) -> Result<(), DatabaseError> {
+    let mut removals = Writes::new();
+    let mut writes = Writes::new();
+    for (key, change) in changes {
+        // First the old pieces, while there is something that knows of them.
+        if let Some(Stored::InPieces(old)) = database.get(key)?.as_deref().map(parse) {
+            removals.extend(old.keys().map(|key| (key, None)));
+        }
+        let stored = match &change.value {
+            Some(value) if value.len() > PIECE => Some(Pointer::to(value, change).encode()),
+            Some(value) => Some(inline(value)),
+            None => None,
+        };
+        writes.insert(key.clone(), stored);
+    }
+    if !removals.is_empty() {
+        database.apply(&removals)?;
+    }
+    let mut pieces = Writes::new();
+    for (_, change) in changes {
+        let Some(value) = change.value.as_ref().filter(|value| value.len() > PIECE) else {
+            continue;
+        };
+        let keys = Pointer::to(value, change).keys();
+        for (key, piece) in keys.zip(value.chunks(PIECE)) {
+            pieces.insert(key, Some(piece.to_vec()));
+            if pieces.len() * PIECE >= APPLIED_AT_ONCE {
+                database.apply(&std::mem::take(&mut pieces))?;
+            }
+        }
+    }
+    if !pieces.is_empty() {
+        database.apply(&pieces)?;
+    }
+    database.apply(&writes)
+}
+
 impl Pointer {
+    /// The pointer to the pieces of a value.
+    fn to(value: &[u8], change: &Change) -> Self {
+        Self {
+            sequence: change.sequence,
+            number: change.number,
+            count: u32::try_from(value.len().div_ceil(PIECE)).unwrap_or(u32::MAX),
+        }
+    }
+
     /// What to hold for a value that is in pieces.
     pub(crate) fn encode(self) -> Vec<u8> {
         let fields = self.fields();

@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base::channel::{Callback, Receiver};
 use parking_lot::Mutex;
 
-use crate::backend::{Backend, Entry, Wanted, Writes};
+use crate::backend::{Backend, Changes, Wanted};
 use crate::batch::{Batch, Direction, KeyRange, Operation, QUARANTINE_TREE, full_key};
+use crate::device::{Entry, Writes};
 use crate::error::{CommitError, ReadError};
 
 /// A group takes no more batches when it has this many bytes.
@@ -24,8 +25,21 @@ const SCAN: usize = 256;
 /// How a batch is answered.
 pub(crate) type Done = Callback<Result<(), CommitError>>;
 
+/// When a batch is answered.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Durability {
+    /// When it is on the disk.
+    #[default]
+    Durable,
+    /// When readers see it. It is on the disk with the next durable batch, and when the store is
+    /// closed; when the process or the machine stops before, it is lost, though never without all
+    /// relaxed batches after it. Only for batches that change nothing but
+    /// [`Tree::SyncLog`](crate::Tree::SyncLog).
+    Relaxed,
+}
+
 pub(crate) enum Message {
-    Commit(Batch, Done),
+    Commit(Batch, Durability, Done),
     /// There are records to move to quarantine.
     Quarantine,
 }
@@ -78,21 +92,41 @@ pub(crate) fn run(shared: &Arc<Shared>, receiver: &Receiver<Message>) {
         } else {
             receiver.try_recv()
         };
-        let mut group = Group::default();
-        group.take_suspects(shared);
-        let mut next = first;
-        while let Some(message) = next {
-            if let Message::Commit(batch, done) = message {
-                group.take(shared, batch, done);
-            }
-            next = if group.bytes < GROUP_BYTES {
-                receiver.try_recv()
-            } else {
-                None
-            };
-        }
-        group.commit(shared);
+        commit_group(shared, receiver, first);
     }
+}
+
+/// Commit everything that waits, without waiting for more. Returns how many batches that were.
+pub(crate) fn commit_waiting(shared: &Shared, receiver: &Receiver<Message>) -> usize {
+    let mut batches = 0;
+    loop {
+        let first = receiver.try_recv();
+        if first.is_none() && shared.suspects.lock().is_empty() {
+            return batches;
+        }
+        batches += commit_group(shared, receiver, first);
+    }
+}
+
+fn commit_group(shared: &Shared, receiver: &Receiver<Message>, first: Option<Message>) -> usize {
+    let mut group = Group::default();
+    group.take_suspects(shared);
+    let mut batches = 0;
+    let mut next = first;
+    while let Some(message) = next {
+        if let Message::Commit(batch, durability, done) = message {
+            batches += 1;
+            group.take(shared, batch, durability, done);
+        }
+        next = if group.bytes < GROUP_BYTES {
+            receiver.try_recv()
+        } else {
+            None
+        };
+    }
+    group.commit(shared);
+    shared.backend.tidy(receiver.as_crossbeam().is_empty());
+    batches
 }
 
 #[derive(Default)]
@@ -100,11 +134,13 @@ struct Group {
     writes: Writes,
     bytes: usize,
     quarantined: u64,
+    durable: bool,
     waiting: Vec<Done>,
 }
 
 impl Group {
-    fn take(&mut self, shared: &Shared, batch: Batch, done: Done) {
+    fn take(&mut self, shared: &Shared, batch: Batch, durability: Durability, done: Done) {
+        self.durable |= durability == Durability::Durable;
         match self.resolve(shared, batch) {
             Ok(writes) => {
                 self.bytes += writes.values().flatten().map(Vec::len).sum::<usize>();
@@ -158,6 +194,7 @@ impl Group {
                 .is_ok_and(|current| current.as_ref() == Some(&raw))
             {
                 self.quarantined += 1;
+                self.durable = true;
                 self.writes
                     .insert(full_key(QUARANTINE_TREE, &key), Some(raw));
                 self.writes.insert(key, None);
@@ -166,15 +203,16 @@ impl Group {
     }
 
     fn commit(self, shared: &Shared) {
-        // Everything before this group is durable, so if it changes nothing there is no need to
-        // sync.
-        let result = if self.writes.is_empty() {
-            Ok(())
-        } else {
-            shared.counters.groups.fetch_add(1, Ordering::Relaxed);
-            shared.backend.apply(self.writes)
-        };
         let batches = self.waiting.len() as u64;
+        shared
+            .counters
+            .groups
+            .fetch_add(u64::from(!self.writes.is_empty()), Ordering::Relaxed);
+        let result = shared.backend.commit(Changes {
+            writes: self.writes,
+            commits: u32::try_from(batches).unwrap_or(u32::MAX),
+            durable: self.durable,
+        });
         match &result {
             Ok(()) => {
                 shared

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 
 use base::exception::ErrorClass;
 
+use crate::device::DatabaseError;
+
 /// Why a profile could not be opened. The profile is as it was before.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum OpenError {
@@ -54,6 +56,20 @@ impl OpenError {
             | Self::DiskFull(_)
             | Self::Damaged { .. }
             | Self::Io { .. } => ErrorClass::Store,
+        }
+    }
+
+    pub(crate) fn from_database(folder: &Path, error: DatabaseError) -> Self {
+        let folder = folder.to_path_buf();
+        match error {
+            DatabaseError::Full => Self::DiskFull(folder),
+            DatabaseError::InUse => Self::InUse(folder),
+            DatabaseError::ReadOnly => Self::ReadOnly(folder),
+            DatabaseError::Damaged(detail) => Self::Damaged { folder, detail },
+            error => Self::Io {
+                folder,
+                detail: error.to_string(),
+            },
         }
     }
 
@@ -143,6 +159,8 @@ pub enum CommitError {
     Io(String),
     /// What is stored around these records cannot be read.
     Damaged(String),
+    /// A relaxed batch changes more than the event log.
+    NotRelaxed,
     /// The store was closed before the batch was taken.
     Closed,
 }
@@ -152,7 +170,7 @@ impl CommitError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::DiskFull(_) | Self::Io(_) | Self::Damaged(_) => ErrorClass::Store,
-            Self::Closed => ErrorClass::EmbedderMisuse,
+            Self::NotRelaxed | Self::Closed => ErrorClass::EmbedderMisuse,
         }
     }
 
@@ -181,6 +199,10 @@ impl fmt::Display for CommitError {
                     "nothing could be stored, the profile is damaged: {detail}"
                 )
             }
+            Self::NotRelaxed => formatter.write_str(
+                "nothing was stored: only a batch that changes nothing but the event log may be \
+                 relaxed",
+            ),
             Self::Closed => formatter.write_str("nothing could be stored, the store is closed"),
         }
     }
@@ -215,6 +237,15 @@ impl ReadError {
         match self {
             Self::Io(_) | Self::Damaged(_) => ErrorClass::Store,
             Self::Closed => ErrorClass::EmbedderMisuse,
+        }
+    }
+}
+
+impl From<DatabaseError> for ReadError {
+    fn from(error: DatabaseError) -> Self {
+        match error {
+            DatabaseError::Damaged(detail) => Self::Damaged(detail),
+            error => Self::Io(error.to_string()),
         }
     }
 }

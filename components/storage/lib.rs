@@ -20,14 +20,20 @@
 //!
 //! # What is guaranteed
 //!
-//! - A [`Batch`] is atomic. It is answered when it is on the disk: written, flushed, and the disk
-//!   told to write it down. Batches are applied in the order in which they were submitted.
+//! - A [`Batch`] is atomic. It is answered when it is on the disk: written to the journal, and the
+//!   disk told to write it down. Batches are applied in the order in which they were submitted.
+//!   Batches that arrive meanwhile share the next write; there are no timers.
+//! - Readers see a batch from the moment it is durable, and by the time it is answered.
 //! - A batch that is answered with an error is not seen by readers, and the next one is tried
 //!   afresh. Only after a restart may it turn out that all of it reached the disk after all.
-//! - A disk that gets full refuses batches and nothing else: everything can still be read. When a
-//!   write fails for a reason that could not be seen coming (the disk is broken, say), records
-//!   beside the ones of the batch may be unreadable until the next write succeeds.
-//! - Readers see a batch from when it is applied, which may be shortly before it is durable.
+//! - [`Durability::Relaxed`] batches of the event log are seen at once, and are durable with the next
+//!   batch that is, or when the store is closed.
+//! - A disk that gets full refuses batches when the journal is full as well, and nothing else:
+//!   everything that was answered can be read, and when there is room again, or the disk works
+//!   again, so does the store.
+//! - What the database behind the journal loses or cannot read is put back from the journal, as far
+//!   as the copy of the records in it goes; what could not be is counted, and nothing is deleted.
+//!   [`OpenReport`] says what was done, [`StoreStatus`] what goes on.
 //! - A record that does not check out (every value has a checksum over key, version and value) is
 //!   moved to quarantine with a log entry and counted; it is then as if it were not there. Its
 //!   neighbours live on.
@@ -35,27 +41,42 @@
 //!
 //! # How it is made
 //!
-//! Threads that read go straight to the backend (`disk` or `memory`). Batches go through a bounded
-//! queue to the committer thread, which makes one write of all that wait. `profile` knows the
-//! files of the folder and their format version. `disk` keeps the records in sled and makes up for
-//! what it does not do, with `database` for calling it and `chunks` for large values; no other
-//! module knows sled. `record` is the layout of a value, [`key`] that of composite
-//! keys.
+//! `FORMAT.md` beside this file has the files, byte by byte, and the recovery, step by step.
+//!
+//! Batches go through a bounded queue to the `committer`, which makes one group of all that wait.
+//! `journaled` writes the group to the `journal` (`header`, `frame`) and shows it to readers in the
+//! `overlay`, in front of the database; `checkpoint` brings everything to the database and begins the
+//! journal anew; `recovery` does what is left to do when a store is opened. All of that runs on the
+//! two traits of [`device`]: in a folder (`folder`) these are `file_journal` and `sled_database` (with
+//! `sled_calls` and `slices`; no other module knows sled), in a simulation whatever it likes, on one thread. `chunks`
+//! has large values in pieces, `profile` the files of the folder and their versions, `record` the
+//! layout of a value, [`key`] that of composite keys.
 
 mod backend;
 mod batch;
+mod checkpoint;
 mod chunks;
 mod committer;
-mod database;
-mod disk;
+pub mod device;
 mod error;
+mod file_journal;
+mod folder;
+mod frame;
+mod header;
+mod journal;
+mod journaled;
 pub mod key;
+mod overlay;
 mod profile;
 mod record;
-mod sequence;
+mod recovery;
+mod sled_calls;
+mod sled_database;
+mod slices;
 mod store;
 
 pub use batch::{Batch, Direction, KeyRange, Tree};
+pub use committer::Durability;
 pub use error::{CommitError, EncodingError, OpenError, ReadError};
 pub use record::Record;
 pub use store::{

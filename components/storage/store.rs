@@ -1,17 +1,19 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
 
-use base::channel::{Callback, Sender, bounded};
+use base::channel::{Callback, Receiver, Sender, bounded, unbounded};
 use parking_lot::{Mutex, RwLock};
 
 use crate::backend::{Backend, Memory, Wanted};
 use crate::batch::{Batch, Direction, KeyRange, QUARANTINE_TREE, Tree};
-use crate::committer::{self, Done, Entries, Message, Shared};
-use crate::disk::Disk;
+use crate::committer::{self, Done, Durability, Entries, Message, Shared};
+use crate::device::Devices;
 use crate::error::{CommitError, OpenError, ReadError};
+use crate::folder::open_folder;
 use crate::record::{self, Record};
+use crate::recovery::{self, Place};
 
 /// How many batches wait for the committer at most; who submits one more waits until there is
 /// room.
@@ -33,8 +35,13 @@ pub enum Location {
 pub struct StoreConfig {
     /// Where the records are kept.
     pub location: Location,
-    /// How many bytes of the profile to keep in memory, as a rule of thumb.
+    /// How many bytes of the profile to keep in memory, as a rule of thumb. The database behind
+    /// the journal keeps more while it is written to.
     pub cache_capacity: u64,
+    /// How long the journal becomes, in bytes, before everything in it goes to the database. It
+    /// starts shorter, and a batch that is longer alone makes it longer for a time. A quarter of
+    /// it is for a copy of the records from which a damaged database is repaired.
+    pub journal_capacity: u64,
 }
 
 impl StoreConfig {
@@ -53,6 +60,7 @@ impl StoreConfig {
         Self {
             location,
             cache_capacity: 8 << 20,
+            journal_capacity: 8 << 20,
         }
     }
 }
@@ -60,6 +68,10 @@ impl StoreConfig {
 /// What was found and done when a store was opened.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says whether one thing happened; any of them may have"
+)]
 pub struct OpenReport {
     /// The profile is new.
     pub created: bool,
@@ -69,8 +81,31 @@ pub struct OpenReport {
     pub unfinished_snapshots_removed: usize,
     /// How many snapshots of the database could not be read and were set aside.
     pub snapshots_set_aside: usize,
-    /// How many commits were once answered as durable but are gone, because files of the profile
-    /// were damaged or replaced by older ones.
+    /// The profile was of an older format, and is of the current one now.
+    pub upgraded: bool,
+    /// How many commits were found in the journal only: the store was not closed the last time.
+    pub replayed_commits: u64,
+    /// A part of the journal was not what had been written. A copy of it was set aside; the commits
+    /// in that part are counted in `lost_commits`.
+    pub journal_damaged: bool,
+    /// There was no journal, or only the beginning of one, or one that does not belong to the
+    /// database: a new one was begun. How many commits were in it and nowhere else is not known.
+    pub journal_replaced: bool,
+    /// The database could not be opened or read. Its files were set aside, and a new one was
+    /// filled from the journal.
+    pub database_rebuilt: bool,
+    /// How many records of the database were missing, came back though they had been removed, or
+    /// did not check out, and were put right from the journal.
+    pub repaired_records: u64,
+    /// The database had lost something, and the journal did not hold a copy of everything. Those
+    /// commits are counted in `lost_commits`.
+    pub repair_incomplete: bool,
+    /// The journal holds a copy of only a part of the records, because there are too many or too
+    /// large ones. Should the database lose something it will be noticed, but not all of it can be
+    /// repaired.
+    pub repair_bounded: bool,
+    /// How many commits were once answered as durable but are gone, all or a part of what they
+    /// changed, because files of the profile were damaged or replaced by older ones.
     pub lost_commits: u64,
     /// How many records are in quarantine.
     pub quarantined: u64,
@@ -86,12 +121,21 @@ pub struct StoreStatus {
     pub failed_commits: u64,
     /// Groups of batches that were written together.
     pub groups: u64,
-    /// How often the disk was told to write everything down.
+    /// How often the disk was told to write down the journal, and at a checkpoint the database. What
+    /// goes to the database in between is not counted.
     pub syncs: u64,
     /// Records that were moved to quarantine.
     pub quarantined: u64,
     /// Batches that wait to be taken.
     pub waiting: usize,
+    /// How often everything was made durable in the database and the journal begun again.
+    pub checkpoints: u64,
+    /// The database did not take what it was given last (the disk is full, say). What was answered
+    /// is safe in the journal; when that is full as well, commits are refused until the database
+    /// takes something again. It is tried again with later commits.
+    pub waiting_for_database: bool,
+    /// How often the database failed to do something.
+    pub database_failures: u64,
 }
 
 /// A record that did not check out.
@@ -114,7 +158,16 @@ struct Inner {
     shared: Arc<Shared>,
     /// Nothing when the store is closed.
     sender: RwLock<Option<Sender<Message>>>,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    committer: Mutex<Committer>,
+}
+
+/// Who commits what was submitted.
+enum Committer {
+    Thread(JoinHandle<()>),
+    /// Whoever calls [`Store::drive`].
+    Caller(Receiver<Message>),
+    /// The store is closed.
+    Nobody,
 }
 
 impl Store {
@@ -122,20 +175,21 @@ impl Store {
     ///
     /// # Errors
     ///
-    /// See [`OpenError`]. What is in the folder is left as it is then.
+    /// See [`OpenError`]. What is in the folder is left as it is then, but for what could be
+    /// repaired.
     pub fn open(config: StoreConfig) -> Result<(Self, OpenReport), OpenError> {
-        let (backend, mut report): (Box<dyn Backend>, _) = match &config.location {
-            Location::Folder(folder) => {
-                let (disk, report) = Disk::open(folder, config.cache_capacity)?;
-                (Box::new(disk), report)
-            }
-            Location::Memory => (
-                Box::new(Memory::new()),
-                OpenReport {
+        let (backend, report): (Box<dyn Backend>, _) = match &config.location {
+            Location::Folder(folder) => open_folder(folder, &config)?,
+            Location::Memory => {
+                let memory = Memory::new();
+                let memory =
+                    memory.map_err(|error| OpenError::from_database(Path::new(""), error))?;
+                let report = OpenReport {
                     created: true,
                     ..OpenReport::default()
-                },
-            ),
+                };
+                (Box::new(memory), report)
+            }
         };
         let shared = Arc::new(Shared::new(backend));
         let (sender, receiver) = bounded(WAITING_BATCHES);
@@ -150,14 +204,97 @@ impl Store {
                 },
                 detail: format!("no thread for it could be started: {error}"),
             })?;
+        Ok(Self::with(
+            shared,
+            sender,
+            Committer::Thread(thread),
+            report,
+        ))
+    }
+
+    /// Open a store on other devices than files, without a thread: what is submitted is committed
+    /// by [`drive`](Self::drive) and by [`commit`](Self::commit), on the thread that calls them.
+    /// So a simulation has the logic of the store on devices of its own, step by step.
+    ///
+    /// ```
+    /// use storage::device::{Devices, JournalFile, MemoryDatabase};
+    /// use storage::{Batch, Store, Tree};
+    ///
+    /// #[derive(Default)]
+    /// struct Bytes(Vec<u8>);
+    ///
+    /// impl JournalFile for Bytes {
+    ///     fn read(&mut self) -> std::io::Result<Vec<u8>> {
+    ///         Ok(self.0.clone())
+    ///     }
+    ///     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> std::io::Result<()> {
+    ///         let offset = usize::try_from(offset).map_err(std::io::Error::other)?;
+    ///         self.0[offset..offset + bytes.len()].copy_from_slice(bytes);
+    ///         Ok(())
+    ///     }
+    ///     fn set_length(&mut self, length: u64) -> std::io::Result<()> {
+    ///         self.0.resize(usize::try_from(length).map_err(std::io::Error::other)?, 0);
+    ///         Ok(())
+    ///     }
+    ///     fn sync(&mut self) -> std::io::Result<()> {
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (store, _) = Store::open_on(Devices {
+    ///     journal: Box::new(Bytes::default()),
+    ///     database: Box::new(MemoryDatabase::default()),
+    ///     salt: 7,
+    ///     journal_capacity: 64 << 10,
+    /// })?;
+    /// let mut batch = Batch::new();
+    /// batch.put(Tree::Meta, b"key", 1, b"value".to_vec());
+    /// store.commit(batch)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// See [`OpenError`]; the folder in it is an empty path.
+    pub fn open_on(devices: Devices) -> Result<(Self, OpenReport), OpenError> {
+        let place = Place {
+            folder: Path::new(""),
+            lock: None,
+            before_journals: false,
+        };
+        let (journaled, recovered) = recovery::open(devices, place)?;
+        let mut report = OpenReport {
+            created: recovered.created,
+            ..OpenReport::default()
+        };
+        report.add(recovered);
+        // Whoever drives the store bounds how much waits.
+        let (sender, receiver) = unbounded();
+        let shared = Arc::new(Shared::new(Box::new(journaled)));
+        Ok(Self::with(
+            shared,
+            sender,
+            Committer::Caller(receiver),
+            report,
+        ))
+    }
+
+    fn with(
+        shared: Arc<Shared>,
+        sender: Sender<Message>,
+        committer: Committer,
+        mut report: OpenReport,
+    ) -> (Self, OpenReport) {
         let store = Self(Arc::new(Inner {
             shared,
             sender: RwLock::new(Some(sender)),
-            thread: Mutex::new(Some(thread)),
+            committer: Mutex::new(committer),
         }));
         // A damaged part is reported when somebody reads it.
         report.quarantined = store.quarantined().flatten().count() as u64;
-        Ok((store, report))
+        (store, report)
     }
 
     /// Make a batch durable; `done` is called when it is, or cannot be. Batches are applied in the
@@ -167,7 +304,23 @@ impl Store {
     /// the committer thread (or on this one, when the store is closed), so it must not wait for
     /// the store.
     pub fn submit(&self, batch: Batch, done: Callback<Result<(), CommitError>>) {
-        self.0.submit(batch, done);
+        self.submit_with(batch, Durability::Durable, done);
+    }
+
+    /// Like [`submit`](Self::submit), but the batch need not be durable before it is answered. A
+    /// relaxed batch that changes anything but the event log is refused with
+    /// [`CommitError::NotRelaxed`], on this thread.
+    pub fn submit_with(
+        &self,
+        batch: Batch,
+        durability: Durability,
+        done: Callback<Result<(), CommitError>>,
+    ) {
+        if durability == Durability::Relaxed && !batch.only_changes(Tree::SyncLog) {
+            done.call(Err(CommitError::NotRelaxed));
+            return;
+        }
+        self.0.submit(batch, durability, done);
     }
 
     /// Make a batch durable, and wait until it is.
@@ -179,7 +332,20 @@ impl Store {
         let (sender, receiver) = bounded(1);
         self.submit(batch, Callback::to_sender(&sender, |result| result));
         drop(sender);
+        self.drive();
         receiver.recv().unwrap_or(Err(CommitError::Closed))
+    }
+
+    /// Commit everything that waits, in as few groups as possible, on this thread. Returns how many
+    /// batches that were. Only for a store that was opened with [`open_on`](Self::open_on); others
+    /// do this by themselves, and this does nothing.
+    ///
+    /// Must not be called from a callback of the store.
+    pub fn drive(&self) -> usize {
+        match &*self.0.committer.lock() {
+            Committer::Caller(receiver) => committer::commit_waiting(&self.0.shared, receiver),
+            Committer::Thread(_) | Committer::Nobody => 0,
+        }
     }
 
     /// The record under a key. Nothing as well when what is there does not check out; it is on its
@@ -256,11 +422,15 @@ impl Store {
     /// What the store has done since it was opened.
     pub fn status(&self) -> StoreStatus {
         let counters = &self.0.shared.counters;
+        let activity = self.0.shared.backend.activity();
         StoreStatus {
             commits: counters.commits.load(Ordering::Relaxed),
             failed_commits: counters.failed_commits.load(Ordering::Relaxed),
             groups: counters.groups.load(Ordering::Relaxed),
-            syncs: self.0.shared.backend.syncs(),
+            syncs: activity.syncs,
+            checkpoints: activity.checkpoints,
+            waiting_for_database: activity.waiting_for_database,
+            database_failures: activity.database_failures,
             quarantined: counters.quarantined.load(Ordering::Relaxed),
             waiting: self.0.sender.read().as_ref().map_or(0, Sender::len),
         }
@@ -276,11 +446,12 @@ impl Store {
 }
 
 impl Inner {
-    fn submit(&self, batch: Batch, done: Done) {
+    fn submit(&self, batch: Batch, durability: Durability, done: Done) {
         let sender = self.sender.read();
-        let taken = sender
-            .as_ref()
-            .is_some_and(|sender| sender.send(Message::Commit(batch, done.clone())).is_ok());
+        let taken = sender.as_ref().is_some_and(|sender| {
+            let message = Message::Commit(batch, durability, done.clone());
+            sender.send(message).is_ok()
+        });
         if !taken {
             done.call(Err(CommitError::Closed));
         }
@@ -313,12 +484,19 @@ impl Inner {
 
     fn close(&self) {
         drop(self.sender.write().take());
-        let Some(thread) = self.thread.lock().take() else {
-            return;
-        };
-        // When a callback drops the last clone there is nothing left to wait for.
-        if thread.thread().id() != thread::current().id() && thread.join().is_err() {
-            log::error!("the committer thread panicked");
+        let committer = std::mem::replace(&mut *self.committer.lock(), Committer::Nobody);
+        match committer {
+            Committer::Nobody => return,
+            Committer::Caller(receiver) => {
+                committer::commit_waiting(&self.shared, &receiver);
+            }
+            // When a callback drops the last clone there is nothing left to wait for.
+            Committer::Thread(thread) if thread.thread().id() == thread::current().id() => {}
+            Committer::Thread(thread) => {
+                if thread.join().is_err() {
+                    log::error!("the committer thread panicked");
+                }
+            }
         }
         self.shared.backend.close();
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use base::exception::ErrorClass;
-use storage::{Batch, CommitError, OpenError, Store, StoreConfig, Tree};
+use storage::{CommitError, OpenError, Store, StoreConfig, Tree};
 
 use crate::{all, child_folder, get, open, put, putting, start_child};
 
@@ -113,11 +113,11 @@ fn a_profile_of_a_newer_version_is_refused_and_left_as_it_is() {
         refusal,
         OpenError::NewerFormat {
             found: 7,
-            supported: 1,
+            supported: 2,
             ..
         }
     ));
-    assert!(refusal.to_string().contains("version 7") && refusal.to_string().contains("version 1"));
+    assert!(refusal.to_string().contains("version 7") && refusal.to_string().contains("version 2"));
     assert_eq!(fs::read_to_string(&marker).unwrap(), newer);
     fs::write(&marker, current).unwrap();
     assert_eq!(get(&open(folder.path()).0, "a").as_deref(), Some("1"));
@@ -210,37 +210,39 @@ fn disk_full_process() {
     assert_eq!(refusal, CommitError::DiskFull(profile.clone()));
     assert!(refusal.to_string().contains("full"));
 
-    // Not even a small one fits any more.
+    // Some small ones still fit, and then nothing does.
     fs::write(folder.join("filler 2"), vec![0; 2 << 20]).unwrap();
+    let mut small = 0;
+    while store
+        .commit(putting(&[(&format!("small {small:04}"), "x")]))
+        .is_ok()
+    {
+        small += 1;
+    }
     // Readers see what was answered and nothing else, and later writes fail as well.
     for _ in 0..3 {
         let refused = store.commit(putting(&[("0000", "overwritten"), ("zzz", "new")]));
         assert_eq!(refused, Err(CommitError::DiskFull(profile.clone())));
+        assert!(store.status().waiting_for_database);
         assert_eq!(get(&store, "kept").as_deref(), Some(&*kept));
         assert_eq!(get(&store, "0000").as_deref(), Some(&*value));
         let keys: Vec<String> = all(&store).into_iter().map(|(key, _)| key).collect();
         let expected = (0..answered).map(|number| format!("{number:04}"));
-        assert_eq!(
-            keys,
-            expected.chain(["kept".to_owned()]).collect::<Vec<_>>()
-        );
+        let small = (0..small).map(|number| format!("small {number:04}"));
+        let expected = expected.chain(["kept".to_owned()]).chain(small);
+        assert_eq!(keys, expected.collect::<Vec<_>>());
     }
-
-    // What makes room is let through for longer.
-    let mut removal = Batch::new();
-    removal.remove(Tree::Meta, b"0000");
-    store.commit(removal).unwrap();
-    assert_eq!(all(&store).len(), answered);
 
     // With room again, writes succeed at once, and nothing of the failed ones comes back.
     fs::remove_file(&filler).unwrap();
     put(&store, "after", "1");
+    assert!(!store.status().waiting_for_database);
     drop(store);
     let (store, report) = open(&profile);
     assert_eq!((report.lost_commits, report.quarantined), (0, 0));
     assert_eq!(get(&store, "kept").as_deref(), Some(&*kept));
     assert_eq!(get(&store, "0001").as_deref(), Some(&*value));
-    assert_eq!(all(&store).len(), answered + 1);
+    assert_eq!(all(&store).len(), answered + small + 2);
 }
 
 #[test]
@@ -271,7 +273,7 @@ fn refused_write_process() {
     };
     for _ in 0..3 {
         limit(Some(
-            fs::metadata(folder.join("db")).unwrap().len() + (1 << 20),
+            fs::metadata(folder.join("database/db")).unwrap().len() + (1 << 20),
         ));
         let refusal = loop {
             let key = format!("{answered:04}");
@@ -282,7 +284,10 @@ fn refused_write_process() {
             kept = key;
             answered += 1;
         };
-        assert!(matches!(&refusal, CommitError::Io(detail) if detail.contains("File too large")));
+        assert!(
+            matches!(&refusal, CommitError::Io(detail) if detail.contains("File too large")),
+            "{refusal}"
+        );
         // The pages that could not be written cannot all be read, but nothing wrong is.
         for (key, value) in [
             ("kept", Some(kept.as_str())),
@@ -343,4 +348,18 @@ fn a_profile_that_has_no_room_is_an_error_until_it_has() {
         in_small_file_system("folder::no_room_process", "12m", folder.path()),
         Some(false)
     );
+}
+
+#[test]
+fn a_profile_without_its_marker_is_known_by_its_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    put(&store, "a", "1");
+    drop(store);
+    fs::remove_file(folder.path().join("profile")).unwrap();
+    let (store, report) = open(folder.path());
+    assert!(report.marker_rewritten && !report.created);
+    assert_eq!(all(&store), [("a".into(), "1".into())]);
+    drop(store);
+    assert!(!open(folder.path()).1.marker_rewritten);
 }

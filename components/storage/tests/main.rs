@@ -4,10 +4,16 @@
 
 mod crash;
 mod damage;
+mod devices;
+mod disk;
 mod folder;
+mod interrupted;
 mod model;
+mod reclaim;
 mod records;
+mod samples;
 
+use std::fs;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -37,8 +43,13 @@ fn get(store: &Store, key: &str) -> Option<String> {
 
 /// The database of a closed store.
 fn sled_at(folder: &Path) -> sled::Db {
+    let folder = folder.join("database");
     loop {
-        match sled::Config::new().path(folder).flush_every_ms(None).open() {
+        match sled::Config::new()
+            .path(&folder)
+            .flush_every_ms(None)
+            .open()
+        {
             Ok(database) => return database,
             // A thread of the database that was just closed still holds its lock.
             Err(_) => std::thread::yield_now(),
@@ -96,4 +107,17 @@ fn tell(line: &str) {
         .lock()
         .write_all(format!("{line}\n").as_bytes())
         .unwrap();
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir(&target).unwrap();
+            copy_folder(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
 }

@@ -91,7 +91,7 @@ fn nothing_is_left_of_large_values_that_are_gone() {
     store.commit(batch).unwrap();
     assert_eq!(all(&store), [("1000000".into(), "small".into())]);
     drop(store);
-    let blobs = std::fs::read_dir(folder.path().join("blobs")).unwrap();
+    let blobs = std::fs::read_dir(folder.path().join("database/blobs")).unwrap();
     assert_eq!(blobs.count(), 0, "no page was too large for the log");
     let database = sled_at(folder.path());
     let sizes = database.iter().map(|entry| entry.unwrap().1.len());
