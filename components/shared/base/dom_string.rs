@@ -1,18 +1,19 @@
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 /// A string as scripts have it: a sequence of 16-bit code units, lone surrogates included, and
-/// compared code unit by code unit.
+/// compared code unit by code unit. Clones share them.
 ///
 /// <https://webidl.spec.whatwg.org/#idl-DOMString>
 #[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-pub struct DomString(Vec<u16>);
+pub struct DomString(Arc<[u16]>);
 
 impl DomString {
     /// A string of these code units.
     pub fn from_code_units(units: Vec<u16>) -> Self {
-        Self(units)
+        Self(units.into())
     }
 
     /// The code units.
@@ -75,6 +76,13 @@ mod tests {
         assert_eq!(high.to_string_lossy(), "\u{fffd}");
         let bytes = postcard::to_stdvec(&high).unwrap();
         assert_eq!(postcard::from_bytes::<DomString>(&bytes).unwrap(), high);
+    }
+
+    #[test]
+    fn is_stored_as_its_length_and_its_code_units() {
+        let bytes = postcard::to_stdvec(&DomString::from("a\u{e9}")).unwrap();
+        assert_eq!(bytes, [2, 0x61, 0xe9, 0x01]);
+        assert_eq!(postcard::to_stdvec(&DomString::default()).unwrap(), [0]);
     }
 
     #[test]

@@ -1,20 +1,28 @@
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use url::{Host, Origin, Url};
 
 /// Whose data it is: everything that is stored is kept apart by this key.
 ///
 /// For now a storage key is an origin; it is always a tuple origin, because an opaque origin can
-/// store nothing.
+/// store nothing. Clones share it. Keys are compared by their serializations.
 ///
 /// <https://storage.spec.whatwg.org/#storage-keys>
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct StorageKey {
+#[derive(Clone, Debug, Deserialize)]
+#[serde(try_from = "String")]
+pub struct StorageKey(Arc<Tuple>);
+
+/// A tuple origin. No other one has the same serialization.
+#[derive(Debug)]
+struct Tuple {
     scheme: String,
     host: Host,
     port: u16,
+    serialization: String,
 }
 
 /// Why a URL or a text has no storage key.
@@ -49,25 +57,39 @@ impl StorageKey {
     ///
     /// [`StorageKeyError::OpaqueOrigin`] when the URL's origin is opaque.
     pub fn from_url(url: &Url) -> Result<Self, StorageKeyError> {
-        match url.origin() {
-            Origin::Tuple(scheme, host, port) => Ok(Self { scheme, host, port }),
+        let origin = url.origin();
+        let serialization = origin.ascii_serialization();
+        match origin {
+            Origin::Tuple(scheme, host, port) => Ok(Self(Arc::new(Tuple {
+                scheme,
+                host,
+                port,
+                serialization,
+            }))),
             Origin::Opaque(_) => Err(StorageKeyError::OpaqueOrigin(url.to_string())),
         }
     }
 
     /// The scheme of the origin, `https` for instance.
     pub fn scheme(&self) -> &str {
-        &self.scheme
+        &self.0.scheme
     }
 
     /// The host of the origin.
     pub fn host(&self) -> &Host {
-        &self.host
+        &self.0.host
     }
 
     /// The port of the origin; the scheme's default port is spelled out.
     pub fn port(&self) -> u16 {
-        self.port
+        self.0.port
+    }
+
+    /// The serialization of the origin.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/#ascii-serialisation-of-an-origin>
+    pub fn as_str(&self) -> &str {
+        &self.0.serialization
     }
 
     /// Whether `url` is same-origin with this key.
@@ -77,7 +99,7 @@ impl StorageKey {
 
     /// Whether the origin's host is this machine itself, so that it can be reached with no network.
     pub fn is_loopback(&self) -> bool {
-        match &self.host {
+        match &self.0.host {
             Host::Domain(domain) => {
                 let domain = domain.strip_suffix('.').unwrap_or(domain);
                 domain == "localhost" || domain.ends_with(".localhost")
@@ -91,17 +113,49 @@ impl StorageKey {
     ///
     /// <https://w3c.github.io/webappsec-secure-contexts/#is-origin-trustworthy>
     pub fn is_potentially_trustworthy(&self) -> bool {
-        matches!(self.scheme.as_str(), "https" | "wss") || self.is_loopback()
+        matches!(self.0.scheme.as_str(), "https" | "wss") || self.is_loopback()
     }
 }
 
-/// The serialization of the origin.
-///
-/// <https://html.spec.whatwg.org/multipage/#ascii-serialisation-of-an-origin>
+impl PartialEq for StorageKey {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.as_str() == other.as_str()
+    }
+}
+
+impl Eq for StorageKey {}
+
+impl PartialOrd for StorageKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for StorageKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            Ordering::Equal
+        } else {
+            self.as_str().cmp(other.as_str())
+        }
+    }
+}
+
+impl Hash for StorageKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.as_str().hash(state);
+    }
+}
+
 impl fmt::Display for StorageKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let origin = Origin::Tuple(self.scheme.clone(), self.host.clone(), self.port);
-        formatter.write_str(&origin.ascii_serialization())
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl Serialize for StorageKey {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -111,12 +165,6 @@ impl TryFrom<String> for StorageKey {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let url = Url::parse(&text).map_err(|_| StorageKeyError::NotAUrl(text))?;
         Self::from_url(&url)
-    }
-}
-
-impl From<StorageKey> for String {
-    fn from(key: StorageKey) -> Self {
-        key.to_string()
     }
 }
 
@@ -155,6 +203,13 @@ mod tests {
                 key(url)
             );
         }
+    }
+
+    #[test]
+    fn is_stored_as_its_serialization() {
+        let text = "https://example.org:8443";
+        let bytes = postcard::to_stdvec(&key(text)).unwrap();
+        assert_eq!(bytes, postcard::to_stdvec(text).unwrap());
     }
 
     #[test]

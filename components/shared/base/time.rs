@@ -5,6 +5,7 @@
 //! embedder passes a [`Clock`] to the threads, and state machines get a [`Timestamp`] with each
 //! call.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,38 @@ impl WallTime {
     pub fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
+}
+
+/// The date and time in UTC, to the second, in the Gregorian calendar.
+impl fmt::Display for WallTime {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.div_euclid(1_000);
+        let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+        let (year, month, day) = date(days);
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        write!(
+            formatter,
+            "{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC"
+        )
+    }
+}
+
+/// The year, month and day this many days after 1970-01-01.
+fn date(days: i64) -> (i64, i64, i64) {
+    // Years are taken to begin in March, so that a leap day is the last day of its year. From then
+    // on five months in a row always have 153 days.
+    let since_era = days + 719_468;
+    let era = since_era.div_euclid(146_097);
+    let day_of_era = since_era.rem_euclid(146_097);
+    let leap_days = day_of_era / 1_460 - day_of_era / 36_524 + day_of_era / 146_096;
+    let year_of_era = (day_of_era - leap_days) / 365;
+    let first_day = 365 * year_of_era + year_of_era / 4 - year_of_era / 100;
+    let day_of_year = day_of_era - first_day;
+    let months_since_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * months_since_march + 2) / 5 + 1;
+    let month = (months_since_march + 2) % 12 + 1;
+    let year = 400 * era + year_of_era + i64::from(month <= 2);
+    (year, month, day)
 }
 
 /// A point in monotonic time: how long the clock has been running. Never goes back, and means
@@ -134,6 +167,24 @@ mod tests {
         assert_eq!(deadline.after(now), Some(Duration::from_secs(2)));
         deadline.wall = Some(WallTime::from_millis(0));
         assert_eq!(deadline.after(now), Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_wall_clock_time_is_shown_as_date_and_time() {
+        for (millis, expected) in [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (-1, "1969-12-31 23:59:59 UTC"),
+            (951_782_400_000, "2000-02-29 00:00:00 UTC"),
+            (951_868_800_000, "2000-03-01 00:00:00 UTC"),
+            (1_735_689_599_999, "2024-12-31 23:59:59 UTC"),
+            (4_107_542_400_000, "2100-03-01 00:00:00 UTC"),
+            (1_800_000_000_000, "2027-01-15 08:00:00 UTC"),
+        ] {
+            assert_eq!(WallTime::from_millis(millis).to_string(), expected);
+        }
+        for end in [i64::MIN, i64::MAX] {
+            assert!(WallTime::from_millis(end).to_string().ends_with(" UTC"));
+        }
     }
 
     #[test]

@@ -6,8 +6,9 @@ use base::channel::{Callback, Disconnected, Sender};
 use base::ids::IdSource;
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
-use crate::{EmulationSessionId, FetchOutcome, LinkSnapshot, NetworkState};
+use crate::{EmulationSessionId, FetchOutcome, LinkSnapshot, NetworkState, ProbeId, ProbeOutcome};
 
 /// One subscription to the network state.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
@@ -39,6 +40,26 @@ pub enum NetworkMonitorMessage {
         /// Called once the state that holds the change is in force, or the monitor has ended.
         done: Callback<()>,
     },
+    /// A session begins or ends to emulate that one service worker registration is offline.
+    EmulateRegistrationOffline {
+        /// The session. The registration is offline as long as at least one session wants it.
+        session: EmulationSessionId,
+        /// Whose registration it is.
+        storage_key: StorageKey,
+        /// The registration's scope.
+        scope: Url,
+        /// Whether this session wants it.
+        offline: bool,
+        /// Called once the state that holds the change is in force, or the monitor has ended.
+        done: Callback<()>,
+    },
+    /// A session is over; all that it emulates ends.
+    EndEmulationSession {
+        /// The session.
+        session: EmulationSessionId,
+        /// Called once the state that holds the change is in force, or the monitor has ended.
+        done: Callback<()>,
+    },
     /// A fetch has shown whether an origin can be reached.
     ReportFetchOutcome {
         /// The origin that was asked.
@@ -46,6 +67,23 @@ pub enum NetworkMonitorMessage {
         /// What it showed.
         outcome: FetchOutcome,
     },
+    /// Something waits for an origin, or nothing does any more. Only origins for which something
+    /// waits are probed.
+    AwaitOrigin {
+        /// The origin.
+        origin: StorageKey,
+        /// Whether something waits for it.
+        awaited: bool,
+    },
+    /// From the prober: a probe has ended by itself.
+    ProbeEnded {
+        /// The probe.
+        id: ProbeId,
+        /// What it showed.
+        outcome: ProbeOutcome,
+    },
+    /// The clock was set, or the machine has slept: what has come due meanwhile is looked for now.
+    TimeChanged,
     /// Stop the source and end.
     Exit {
         /// Called when the monitor has ended and will call nobody any more.
@@ -112,9 +150,51 @@ impl NetworkMonitorHandle {
         });
     }
 
+    /// Emulate that one service worker registration is offline, or stop to, on behalf of a session.
+    /// The registration is offline as long as at least one session wants it. `done` is called,
+    /// exactly once, when [`current`](Self::current) says so or the monitor has shut down.
+    pub fn emulate_registration_offline(
+        &self,
+        session: EmulationSessionId,
+        storage_key: StorageKey,
+        scope: Url,
+        offline: bool,
+        done: Callback<()>,
+    ) {
+        self.send(NetworkMonitorMessage::EmulateRegistrationOffline {
+            session,
+            storage_key,
+            scope,
+            offline,
+            done: done.exactly_once(|| ()),
+        });
+    }
+
+    /// Say that a session is over, so that all it emulates ends. `done` is called, exactly once,
+    /// when [`current`](Self::current) says so or the monitor has shut down.
+    pub fn end_emulation_session(&self, session: EmulationSessionId, done: Callback<()>) {
+        self.send(NetworkMonitorMessage::EndEmulationSession {
+            session,
+            done: done.exactly_once(|| ()),
+        });
+    }
+
     /// Say what a fetch has shown about its origin.
     pub fn report_fetch_outcome(&self, origin: StorageKey, outcome: FetchOutcome) {
         self.send(NetworkMonitorMessage::ReportFetchOutcome { origin, outcome });
+    }
+
+    /// Say that something waits for an origin to be reachable, or that nothing does any more.
+    /// While something waits and the origin is in doubt, it is probed; what comes of it is in the
+    /// next [`NetworkState`]. Saying the same twice changes nothing.
+    pub fn await_origin(&self, origin: StorageKey, awaited: bool) {
+        self.send(NetworkMonitorMessage::AwaitOrigin { origin, awaited });
+    }
+
+    /// Say that the clock was set, or that the machine has slept, so that what has come due
+    /// meanwhile happens now and not when a timer notices.
+    pub fn time_changed(&self) {
+        self.send(NetworkMonitorMessage::TimeChanged);
     }
 
     /// Shut the monitor down. `done` is called, exactly once, when it has ended, at once if it

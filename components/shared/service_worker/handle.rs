@@ -110,6 +110,16 @@ impl SwRegistrationHandle {
             .send(SwRegistrationMessage::ClearStorage { storage_key, done })
     }
 
+    /// Say that the clock was set, or that the machine has slept, so that what has come due
+    /// meanwhile happens now and not when a timer notices.
+    ///
+    /// # Errors
+    ///
+    /// [`Disconnected`] when the component has shut down.
+    pub fn time_changed(&self) -> Result<(), Disconnected> {
+        self.sender.send(SwRegistrationMessage::TimeChanged)
+    }
+
     /// Stop the workers and the component. `done` is called exactly once, also when somebody else
     /// has stopped it already.
     ///

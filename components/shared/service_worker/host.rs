@@ -46,6 +46,11 @@ pub enum WorkerEvent {
         /// Whether a failure of this attempt drops the registration.
         last_chance: bool,
     },
+    /// <https://wicg.github.io/periodic-background-sync/#periodicsync-event>
+    PeriodicSync {
+        /// The tag of the periodic sync registration.
+        tag: DomString,
+    },
     /// <https://w3c.github.io/ServiceWorker/#extendablemessageevent>
     Message {
         /// Who posted it.
@@ -64,6 +69,7 @@ impl WorkerEvent {
             Self::Install => "install",
             Self::Activate => "activate",
             Self::Sync { .. } => "sync",
+            Self::PeriodicSync { .. } => "periodicsync",
             Self::Message { .. } => "message",
         }
     }

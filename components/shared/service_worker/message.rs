@@ -85,6 +85,8 @@ pub enum SwRegistrationMessage {
         /// Where the answer goes.
         done: Callback<Vec<RegistrationSnapshot>>,
     },
+    /// The clock was set, or the machine has slept: what has come due meanwhile is looked for now.
+    TimeChanged,
     /// Stop the workers and end.
     Exit {
         /// Called when it is done.

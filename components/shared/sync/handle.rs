@@ -7,7 +7,7 @@ use sw_traits::SwNotification;
 use url::Url;
 
 use crate::message::{SyncClientEvent, SyncManagerMessage, SyncRequest};
-use crate::types::{LogEntry, SyncRegistrationInfo};
+use crate::types::{LogEntry, SyncExplanation, SyncQuestion, SyncRegistrationInfo};
 
 /// The sync manager, for trusted code.
 #[derive(Clone, Debug)]
@@ -53,6 +53,30 @@ impl SyncManagerHandle {
     pub fn permission_changed(&self, storage_key: StorageKey) -> Result<(), Disconnected> {
         self.sender
             .send(SyncManagerMessage::PermissionChanged { storage_key })
+    }
+
+    /// Say that the engagement policy may answer differently for this origin from now on.
+    ///
+    /// # Errors
+    ///
+    /// [`Disconnected`] when the component has shut down.
+    pub fn engagement_changed(&self, storage_key: StorageKey) -> Result<(), Disconnected> {
+        self.sender
+            .send(SyncManagerMessage::EngagementChanged { storage_key })
+    }
+
+    /// Ask why a tag has not fired, and what would make it fire.
+    ///
+    /// # Errors
+    ///
+    /// [`Disconnected`] when the component has shut down.
+    pub fn explain(
+        &self,
+        question: SyncQuestion,
+        done: Callback<SyncExplanation>,
+    ) -> Result<(), Disconnected> {
+        self.sender
+            .send(SyncManagerMessage::Explain { question, done })
     }
 
     /// Say that the clock was set, or that the machine has slept, so that what has come due

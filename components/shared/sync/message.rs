@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use base::channel::Callback;
 use base::exception::DomException;
 use base::ids::{ClientId, CommitId, EventId, RequestId};
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use sw_traits::{EventOutcome, RegistrationSnapshot, SwNotification};
 use url::Url;
 
-use crate::types::{LogEntry, SyncRegistrationInfo};
+use crate::types::{LogEntry, SyncExplanation, SyncQuestion, SyncRegistrationInfo};
 
 /// What the sync manager is told. Everything comes over one channel, so that what happened first
 /// is seen first.
@@ -64,6 +66,18 @@ pub enum SyncManagerMessage {
         /// The origin.
         storage_key: StorageKey,
     },
+    /// The answer of the engagement policy for this origin may have changed.
+    EngagementChanged {
+        /// The origin.
+        storage_key: StorageKey,
+    },
+    /// Why has this tag not fired?
+    Explain {
+        /// Which registration, existing or not.
+        question: SyncQuestion,
+        /// Where the answer goes.
+        done: Callback<SyncExplanation>,
+    },
     /// Every new entry of the event log is wanted.
     ObserveLog {
         /// Where the entries go.
@@ -93,19 +107,45 @@ pub enum SyncRequest {
     },
     /// <https://wicg.github.io/background-sync/spec/#dom-syncmanager-gettags>
     Tags,
+    /// <https://wicg.github.io/periodic-background-sync/#dom-periodicsyncmanager-register>.
+    /// Answered by [`SyncClientEvent::Registered`].
+    RegisterPeriodic {
+        /// The tag; it has nothing to do with a one-shot registration of the same tag.
+        tag: DomString,
+        /// At least this long from one event to the next.
+        min_interval: Duration,
+    },
+    /// <https://wicg.github.io/periodic-background-sync/#dom-periodicsyncmanager-gettags>.
+    /// Answered by [`SyncClientEvent::Tags`].
+    PeriodicTags,
+    /// <https://wicg.github.io/periodic-background-sync/#dom-periodicsyncmanager-unregister>.
+    /// Answered by [`SyncClientEvent::Unregistered`].
+    UnregisterPeriodic {
+        /// The tag.
+        tag: DomString,
+    },
 }
 
 /// What a client is told.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum SyncClientEvent {
-    /// The answer to [`SyncRequest::Register`]: the registration is durable, or this is wrong.
+    /// The answer to [`SyncRequest::Register`] or [`SyncRequest::RegisterPeriodic`]: the
+    /// registration is durable, or this is wrong.
     Registered {
         /// Which request.
         request: RequestId,
         /// The result.
         result: Result<(), DomException>,
     },
-    /// The answer to [`SyncRequest::Tags`].
+    /// The answer to [`SyncRequest::UnregisterPeriodic`]: the removal is durable (or there was no
+    /// such registration), or this is wrong.
+    Unregistered {
+        /// Which request.
+        request: RequestId,
+        /// The result.
+        result: Result<(), DomException>,
+    },
+    /// The answer to [`SyncRequest::Tags`] or [`SyncRequest::PeriodicTags`].
     Tags {
         /// Which request.
         request: RequestId,

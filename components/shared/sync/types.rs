@@ -7,12 +7,35 @@ use serde::{Deserialize, Serialize};
 use sw_traits::EventOutcome;
 use url::Url;
 
-/// The state of a sync registration.
+/// One-shot or periodic.
+#[derive(
+    Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize,
+)]
+pub enum SyncKind {
+    /// <https://wicg.github.io/background-sync/spec/#sync-registration>
+    #[default]
+    OneShot,
+    /// <https://wicg.github.io/periodic-background-sync/#periodic-sync-registration>
+    Periodic,
+}
+
+impl fmt::Display for SyncKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::OneShot => "one-shot",
+            Self::Periodic => "periodic",
+        })
+    }
+}
+
+/// The state of a sync registration of either kind.
 ///
-/// <https://wicg.github.io/background-sync/spec/#registration-state>
+/// <https://wicg.github.io/background-sync/spec/#registration-state>,
+/// <https://wicg.github.io/periodic-background-sync/#periodic-sync-registration-state>
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub enum SyncRegistrationState {
-    /// It fires as soon as the origin can be reached.
+    /// It fires as soon as the origin can be reached; a periodic one not before its interval is
+    /// over.
     Pending,
     /// An attempt failed; it becomes pending when the back-off is over.
     Waiting,
@@ -20,6 +43,8 @@ pub enum SyncRegistrationState {
     Firing,
     /// Its event is being handled, and it was registered again meanwhile.
     ReregisteredWhileFiring,
+    /// Periodic, and the user no longer engages with the origin enough for it to fire.
+    Suspended,
 }
 
 impl fmt::Display for SyncRegistrationState {
@@ -29,6 +54,7 @@ impl fmt::Display for SyncRegistrationState {
             Self::Waiting => "waiting",
             Self::Firing => "firing",
             Self::ReregisteredWhileFiring => "reregistered while firing",
+            Self::Suspended => "suspended",
         })
     }
 }
@@ -38,6 +64,8 @@ impl fmt::Display for SyncRegistrationState {
 /// <https://wicg.github.io/background-sync/spec/#sync-registration>
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SyncRegistrationInfo {
+    /// One-shot or periodic.
+    pub kind: SyncKind,
     /// Whose it is.
     pub storage_key: StorageKey,
     /// The scope of its service worker registration.
@@ -50,13 +78,15 @@ pub struct SyncRegistrationInfo {
     pub attempts: u32,
     /// When it was last registered.
     pub registered: WallTime,
-    /// When it may fire next, for one that is waiting.
+    /// The interval of a periodic one, as the page asked for it.
+    pub min_interval: Option<Duration>,
+    /// When it may fire next, for one that is waiting or periodic.
     pub due: Option<WallTime>,
     /// What holds it back now; `None` while it fires.
     pub held_by: Option<HoldReason>,
 }
 
-/// Why a registration does not fire.
+/// Why a registration does not fire. Part of the stored event log: new reasons come last.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum HoldReason {
     /// The state of the network is not known yet.
@@ -76,6 +106,41 @@ pub enum HoldReason {
     NoActiveWorker,
     /// The write that must be on disk first has not ended.
     Storing,
+    /// There is a network, and whether the origin can be reached on it is being probed.
+    Checking,
+    /// The origin cannot be reached; it is probed again and again.
+    Unreachable,
+    /// Periodic: its interval, or the floor of its origin, is not over yet.
+    NotDue {
+        /// When both are over.
+        until: WallTime,
+    },
+    /// Periodic: another origin had an event too short a time ago.
+    AcrossOrigins {
+        /// When the floor across origins is over.
+        until: WallTime,
+    },
+    /// Periodic: the user does not engage with the origin enough.
+    Suspended,
+    /// It may only fire while a window of its origin is open, and none is.
+    NoWindow,
+    /// There is a network, but it has not been there for as long as the policy asks for.
+    Settling,
+    /// There is a network, but on its way somebody answers in place of the servers: the user has to
+    /// log in first.
+    CaptivePortal,
+}
+
+impl HoldReason {
+    /// Until when it holds at least, for those that end by themselves.
+    pub fn until(&self) -> Option<WallTime> {
+        match self {
+            Self::BackOff { until } | Self::NotDue { until } | Self::AcrossOrigins { until } => {
+                Some(*until)
+            }
+            _ => None,
+        }
+    }
 }
 
 impl fmt::Display for HoldReason {
@@ -85,6 +150,20 @@ impl fmt::Display for HoldReason {
                 formatter.write_str("the state of the network is not known yet")
             }
             Self::Offline => formatter.write_str("waiting for network"),
+            Self::Checking => formatter.write_str("finding out whether the server can be reached"),
+            Self::Unreachable => {
+                formatter.write_str("waiting for the server, which cannot be reached")
+            }
+            Self::NotDue { .. } => formatter.write_str("not due yet"),
+            Self::AcrossOrigins { .. } => {
+                formatter.write_str("another site had its turn too short a time ago")
+            }
+            Self::Suspended => formatter.write_str("suspended: the site is hardly used"),
+            Self::NoWindow => formatter.write_str("waiting until a page of the site is open"),
+            Self::CaptivePortal => {
+                formatter.write_str("waiting for somebody to log in to the network")
+            }
+            Self::Settling => formatter.write_str("waiting for the network to prove stable"),
             Self::OtherNetwork => formatter.write_str("waiting for its own network"),
             Self::BackOff { .. } => formatter.write_str("in back-off after a failed attempt"),
             Self::Queued => formatter.write_str("queued behind other events"),
@@ -94,7 +173,8 @@ impl fmt::Display for HoldReason {
     }
 }
 
-/// Why a registration was removed before it succeeded.
+/// Why a registration was removed before it succeeded. Part of the stored event log: new reasons
+/// come last.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub enum DropReason {
     /// Its last attempt failed.
@@ -107,6 +187,8 @@ pub enum DropReason {
     Unregistered,
     /// Its stored record cannot be read.
     Unreadable,
+    /// The page unregistered it; only a periodic one can be.
+    UnregisteredByPage,
 }
 
 impl fmt::Display for DropReason {
@@ -116,6 +198,7 @@ impl fmt::Display for DropReason {
             Self::Expired => "it is too old",
             Self::PermissionRevoked => "the permission was revoked",
             Self::Unregistered => "its service worker was unregistered",
+            Self::UnregisteredByPage => "the page unregistered it",
             Self::Unreadable => "its stored record cannot be read",
         })
     }
@@ -128,6 +211,8 @@ pub struct LogEntry {
     pub sequence: u64,
     /// When it happened.
     pub time: WallTime,
+    /// The kind of the registration.
+    pub kind: SyncKind,
     /// Whose registration.
     pub storage_key: StorageKey,
     /// The scope of its service worker registration.
@@ -138,7 +223,7 @@ pub struct LogEntry {
     pub event: LogEvent,
 }
 
-/// What happened to a sync registration.
+/// What happened to a sync registration. Part of the stored event log: new events come last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum LogEvent {
     /// It was registered.
@@ -179,13 +264,71 @@ pub enum LogEvent {
         /// Which attempt it was.
         attempt: u32,
     },
-    /// It succeeded and was removed.
+    /// It succeeded, and was removed if it is one-shot.
     Completed,
     /// It was removed without success.
     Dropped {
         /// Why.
         reason: DropReason,
     },
+}
+
+/// Which registration somebody asks about.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct SyncQuestion {
+    /// One-shot or periodic.
+    pub kind: SyncKind,
+    /// Whose it is.
+    pub storage_key: StorageKey,
+    /// The scope of its service worker registration.
+    pub scope: Url,
+    /// Its tag.
+    pub tag: DomString,
+}
+
+/// Why a tag has not fired, and what would make it fire.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SyncExplanation {
+    /// Which registration was asked about.
+    pub question: SyncQuestion,
+    /// The registration, if there is one.
+    pub registration: Option<SyncRegistrationInfo>,
+    /// Everything that holds it back now, what matters first.
+    pub held_by: Vec<HoldReason>,
+    /// The newest entries of the event log about this tag, oldest first. For one that is not
+    /// there they say what became of it.
+    pub log: Vec<LogEntry>,
+}
+
+/// How much the user engages with an origin: how often its periodic syncs may fire.
+///
+/// <https://wicg.github.io/periodic-background-sync/#effective-minimum-sync-interval-for-origin>
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
+pub enum Engagement {
+    /// Much: the floor of an origin as it is.
+    #[default]
+    High,
+    /// Some: twice the floor.
+    Medium,
+    /// Little: three times the floor.
+    Low,
+    /// None: its periodic syncs are suspended until that changes.
+    Suspended,
+}
+
+/// Decides how often an origin's periodic syncs may fire. Asked on the sync manager's thread, so
+/// it may not wait.
+pub trait EngagementPolicy: Send {
+    /// How much the user engages with the origin.
+    fn engagement(&self, storage_key: &StorageKey) -> Engagement;
+}
+
+/// Told when something is due next, so that a device may sleep until then.
+pub trait WakeUp: Send {
+    /// Nothing has to be done before `next`; with `None`, before something happens. Called on the
+    /// sync manager's thread, and only when the answer changes. Whoever lets the machine sleep calls
+    /// [`SyncManagerHandle::time_changed`](crate::SyncManagerHandle::time_changed) when it wakes up.
+    fn next_due(&self, next: Option<WallTime>);
 }
 
 /// Decides which origin may use Background Sync. Asked at each registration and before each
@@ -195,4 +338,13 @@ pub enum LogEvent {
 pub trait PermissionPolicy: Send {
     /// Whether the origin has the permission `background-sync`.
     fn may_sync(&self, storage_key: &StorageKey) -> bool;
+
+    /// Whether the origin has the permission `periodic-background-sync`. Not unless an embedder
+    /// grants it.
+    ///
+    /// <https://wicg.github.io/periodic-background-sync/#permission>
+    fn may_sync_periodically(&self, storage_key: &StorageKey) -> bool {
+        let _ = storage_key;
+        false
+    }
 }
