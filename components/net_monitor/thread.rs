@@ -3,15 +3,17 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
-use base::channel::{Callback, Received, Receiver, unbounded};
+use base::channel::{Callback, Received, Receiver, Sender, unbounded};
 use base::time::Clock;
 use network_traits::{
     NetworkMonitorHandle, NetworkMonitorMessage, NetworkSource, NetworkSourceError, NetworkState,
-    SourceGuard, SubscriptionId,
+    ProbeId, ProbeOutcome, Prober, SourceGuard, SubscriptionId,
 };
 use parking_lot::RwLock;
 
-use crate::monitor::{EvidencePolicy, Monitor, Output};
+use crate::monitor::{Monitor, Output};
+use crate::policy::MonitorPolicy;
+use crate::prober::TcpProber;
 
 /// The network monitor on its thread. Dropping it shuts it down and waits until it has ended.
 ///
@@ -25,7 +27,7 @@ pub struct NetworkMonitor {
 }
 
 impl NetworkMonitor {
-    /// Start the monitor and its source.
+    /// Start the monitor and its source, with a [`TcpProber`].
     ///
     /// A source that cannot start is not an error: the link state stays unknown, what is on this
     /// machine stays online, and [`source_error`](Self::source_error) says why.
@@ -36,7 +38,22 @@ impl NetworkMonitor {
     pub fn start(
         source: Box<dyn NetworkSource>,
         clock: Arc<dyn Clock>,
-        policy: EvidencePolicy,
+        policy: impl Into<MonitorPolicy>,
+    ) -> io::Result<Self> {
+        Self::start_with(source, clock, policy, Box::new(TcpProber::new()))
+    }
+
+    /// Start the monitor and its source, with a prober of the embedder's. For the rest see
+    /// [`start`](Self::start).
+    ///
+    /// # Errors
+    ///
+    /// When the system has no thread for it.
+    pub fn start_with(
+        source: Box<dyn NetworkSource>,
+        clock: Arc<dyn Clock>,
+        policy: impl Into<MonitorPolicy>,
+        prober: Box<dyn Prober>,
     ) -> io::Result<Self> {
         // No bound: only trusted components have the handle. They send one message per fetch that
         // has ended, whose number the fetch component bounds, and few on behalf of a user; the
@@ -58,6 +75,8 @@ impl NetworkMonitor {
             current,
             subscribers: BTreeMap::new(),
             source_guard,
+            prober,
+            sender,
         };
         let thread = thread::Builder::new()
             .name("network monitor".to_owned())
@@ -105,6 +124,9 @@ struct MonitorLoop {
     /// Bounded by the trusted components and open windows that subscribe.
     subscribers: BTreeMap<SubscriptionId, Callback<NetworkState>>,
     source_guard: Option<SourceGuard>,
+    prober: Box<dyn Prober>,
+    /// Where probes say that they have ended.
+    sender: Sender<NetworkMonitorMessage>,
 }
 
 impl MonitorLoop {
@@ -116,6 +138,7 @@ impl MonitorLoop {
                 Received::Message(NetworkMonitorMessage::Exit { done }) => {
                     return Some(done);
                 }
+                // Cannot be: a sender is kept here.
                 Received::Disconnected => return None,
                 Received::TimedOut => {
                     self.monitor.handle_timeout(self.clock.now());
@@ -123,8 +146,8 @@ impl MonitorLoop {
                 }
                 Received::Message(message) => self.handle_message(message),
             };
-            while let Some(Output::Publish(state)) = self.monitor.poll_output() {
-                self.publish(state);
+            while let Some(output) = self.monitor.poll_output() {
+                self.perform(output);
             }
             if let Some(done) = done {
                 done.call(());
@@ -134,6 +157,7 @@ impl MonitorLoop {
 
     /// Returns whom to tell once the outputs are dealt with.
     fn handle_message(&mut self, message: NetworkMonitorMessage) -> Option<Callback<()>> {
+        let now = self.clock.now();
         match message {
             NetworkMonitorMessage::Subscribe { id, subscriber } => {
                 subscriber.call(self.current.read().clone());
@@ -143,23 +167,71 @@ impl MonitorLoop {
                 self.subscribers.remove(&id);
             }
             NetworkMonitorMessage::LinkChanged(snapshot) => {
-                self.monitor.handle_link_changed(snapshot);
+                self.monitor.handle_link_changed(now, snapshot);
             }
             NetworkMonitorMessage::EmulateOffline {
                 session,
                 offline,
                 done,
             } => {
-                self.monitor.handle_emulate_offline(session, offline);
+                self.monitor.handle_emulate_offline(now, session, offline);
+                return Some(done);
+            }
+            NetworkMonitorMessage::EmulateRegistrationOffline {
+                session,
+                storage_key,
+                scope,
+                offline,
+                done,
+            } => {
+                self.monitor.handle_emulate_registration_offline(
+                    now,
+                    session,
+                    storage_key,
+                    scope,
+                    offline,
+                );
+                return Some(done);
+            }
+            NetworkMonitorMessage::EndEmulationSession { session, done } => {
+                self.monitor.handle_emulation_session_ended(now, session);
                 return Some(done);
             }
             NetworkMonitorMessage::ReportFetchOutcome { origin, outcome } => {
-                self.monitor
-                    .handle_fetch_outcome(self.clock.now(), origin, outcome);
+                self.monitor.handle_fetch_outcome(now, origin, outcome);
             }
+            NetworkMonitorMessage::AwaitOrigin { origin, awaited } => {
+                self.monitor.handle_await_origin(now, origin, awaited);
+            }
+            NetworkMonitorMessage::ProbeEnded { id, outcome } => {
+                self.monitor.handle_probe_ended(now, id, outcome);
+            }
+            NetworkMonitorMessage::TimeChanged => self.monitor.handle_timeout(now),
             NetworkMonitorMessage::Exit { .. } => {}
         }
         None
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::Publish(state) => self.publish(state),
+            Output::Probe {
+                id,
+                target,
+                time_limit,
+            } => self
+                .prober
+                .start(id, target, time_limit, self.probe_ended(id)),
+            Output::CancelProbe { id } => self.prober.cancel(id),
+        }
+    }
+
+    fn probe_ended(&self, id: ProbeId) -> Callback<ProbeOutcome> {
+        let sender = self.sender.clone();
+        Callback::new(move |outcome| {
+            // A monitor that is gone needs no answer.
+            let _ = sender.send(NetworkMonitorMessage::ProbeEnded { id, outcome });
+        })
     }
 
     /// The cell first: whoever is told, and looks there, must not find something older.
@@ -179,6 +251,7 @@ impl Drop for MonitorLoop {
         *current = NetworkState {
             // Nothing may get out just because nobody can be asked.
             emulated_offline: current.emulated_offline,
+            offline_registrations: std::mem::take(&mut current.offline_registrations),
             ..NetworkState::default()
         };
     }

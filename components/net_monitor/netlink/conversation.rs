@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 
 use netlink_packet_core::{
     NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
@@ -8,6 +9,7 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::address::AddressMessage;
 use netlink_packet_route::link::LinkMessage;
+use netlink_packet_route::neighbour::NeighbourMessage;
 use netlink_packet_route::route::RouteMessage;
 use network_traits::LinkSnapshot;
 
@@ -37,8 +39,9 @@ impl fmt::Display for ListingRefused {
 /// The talk with the kernel over one socket, without the socket: what to ask, and what the answers
 /// and notifications come to.
 ///
-/// Everything is listed once at the start, and the routes again whenever the table is in doubt
-/// about them. The kernel makes one list at a time for a socket.
+/// Everything is listed once at the start, the routes again whenever the table is in doubt about
+/// them, and the neighbours when there is a gateway that is not known. The kernel makes one list at a
+/// time for a socket.
 pub(super) struct Conversation {
     port_number: u32,
     table: LinkTable,
@@ -47,6 +50,8 @@ pub(super) struct Conversation {
     /// The listing that is under way, and whether it has to be repeated.
     running: Option<Running>,
     sequence_number: u32,
+    /// The gateway that was last looked for among the neighbours.
+    asked_for: Option<(u32, IpAddr)>,
     /// The listings of the start are through.
     complete: bool,
     last_snapshot: Option<LinkSnapshot>,
@@ -66,6 +71,7 @@ impl Conversation {
             wanted: BTreeSet::from([Listing::Links, Listing::Addresses, Listing::Routes]),
             running: None,
             sequence_number: 0,
+            asked_for: None,
             complete: false,
             last_snapshot: None,
         }
@@ -88,7 +94,10 @@ impl Conversation {
 
     /// The news, if there is some and the table is complete.
     pub(super) fn poll_snapshot(&mut self) -> Option<LinkSnapshot> {
-        if !self.complete {
+        // Most gateways are known to the kernel already, so the list brings the identity right away.
+        let is_identity_on_its_way = self.wanted.contains(&Listing::Neighbours)
+            || matches!(&self.running, Some(running) if running.listing == Listing::Neighbours);
+        if !self.complete || is_identity_on_its_way {
             return None;
         }
         let snapshot = self.table.snapshot();
@@ -107,7 +116,25 @@ impl Conversation {
         if self.table.take_routes_in_doubt() {
             self.wanted.insert(Listing::Routes);
         }
+        self.look_for_gateway();
         Ok(())
+    }
+
+    /// Whether notifications about neighbours are needed. There are many, since they follow what the
+    /// machine sends, so they are not asked for when the gateway is known.
+    pub(super) fn wants_neighbours(&self) -> bool {
+        self.complete && self.table.unknown_gateway().is_some()
+    }
+
+    /// What is not in the list comes as a notification, when something is first sent.
+    fn look_for_gateway(&mut self) {
+        let unknown = self.table.unknown_gateway().filter(|_| self.complete);
+        if unknown != self.asked_for {
+            self.asked_for = unknown;
+            if unknown.is_some() {
+                self.wanted.insert(Listing::Neighbours);
+            }
+        }
     }
 
     fn handle_message(
@@ -188,6 +215,7 @@ fn request(listing: Listing, sequence_number: u32) -> Vec<u8> {
         Listing::Links => RouteNetlinkMessage::GetLink(LinkMessage::default()),
         Listing::Addresses => RouteNetlinkMessage::GetAddress(AddressMessage::default()),
         Listing::Routes => RouteNetlinkMessage::GetRoute(RouteMessage::default()),
+        Listing::Neighbours => RouteNetlinkMessage::GetNeighbour(NeighbourMessage::default()),
     };
     let mut header = NetlinkHeader::default();
     header.flags = NLM_F_REQUEST | NLM_F_DUMP;
@@ -205,6 +233,9 @@ mod tests {
     use netlink_packet_route::AddressFamily;
     use netlink_packet_route::address::{AddressAttribute, AddressHeader};
     use netlink_packet_route::link::{LinkFlags, LinkHeader};
+    use netlink_packet_route::neighbour::{
+        NeighbourAddress, NeighbourAttribute, NeighbourHeader, NeighbourState,
+    };
     use netlink_packet_route::route::{
         RouteAddress, RouteAttribute, RouteHeader, RouteScope, RouteType,
     };
@@ -292,6 +323,18 @@ mod tests {
                 "not before all is known"
             );
             kernel.end();
+            assert!(kernel.conversation.wants_neighbours());
+            assert!(matches!(
+                kernel.take_request(),
+                Some(RouteNetlinkMessage::GetNeighbour(_))
+            ));
+            assert_eq!(
+                kernel.conversation.poll_snapshot(),
+                None,
+                "which network it is comes right away"
+            );
+            kernel.answer(0, RouteNetlinkMessage::NewNeighbour(gateway()));
+            kernel.end();
             kernel
         }
 
@@ -323,6 +366,21 @@ mod tests {
             ..Default::default()
         };
         message.attributes = vec![AddressAttribute::Local("10.9.0.1".parse().unwrap())];
+        message
+    }
+
+    fn gateway() -> NeighbourMessage {
+        let mut message = NeighbourMessage::default();
+        message.header = NeighbourHeader {
+            family: AddressFamily::Inet,
+            ifindex: 2,
+            state: NeighbourState::Reachable,
+            ..NeighbourHeader::default()
+        };
+        message.attributes = vec![
+            NeighbourAttribute::Destination(NeighbourAddress::Inet("10.9.0.2".parse().unwrap())),
+            NeighbourAttribute::LinkLayerAddress(vec![2, 0, 0, 0, 0, 2]),
+        ];
         message
     }
 
@@ -364,8 +422,46 @@ mod tests {
         ));
         kernel.answer(0, RouteNetlinkMessage::NewRoute(route()));
         kernel.end();
+        assert!(kernel.take_request().is_some(), "for the gateway");
+        kernel.end();
         assert_eq!(kernel.link_state(), Some(LinkState::Routable));
         assert!(kernel.take_request().is_none());
+    }
+
+    #[test]
+    fn a_gateway_that_nobody_has_talked_to_is_heard_of_when_somebody_does() {
+        let mut kernel = Kernel::started();
+        let identity = kernel.conversation.poll_snapshot().unwrap().identity;
+        assert!(identity.is_some());
+        assert!(!kernel.conversation.wants_neighbours(), "it is known");
+        let mut down = link();
+        down.header.flags = LinkFlags::Up;
+        for message in [down, link()] {
+            kernel.notify(RouteNetlinkMessage::NewLink(message));
+        }
+        while kernel.take_request().is_some() {
+            kernel.answer(0, RouteNetlinkMessage::NewRoute(route()));
+            kernel.end();
+        }
+        let snapshot = kernel.conversation.poll_snapshot().unwrap();
+        assert_eq!(snapshot.link, LinkState::Routable);
+        assert_eq!(snapshot.identity, None);
+        assert!(kernel.conversation.wants_neighbours());
+        let mut unanswered = gateway();
+        unanswered.header.state = NeighbourState::Incomplete;
+        for (message, known) in [(unanswered, None), (gateway(), identity)] {
+            kernel.notify(RouteNetlinkMessage::NewNeighbour(message));
+            assert!(kernel.take_request().is_none(), "it has been asked for");
+            let news = kernel.conversation.poll_snapshot();
+            assert_eq!(news.and_then(|news| news.identity), known);
+        }
+        assert!(!kernel.conversation.wants_neighbours());
+        kernel.notify(RouteNetlinkMessage::DelNeighbour(gateway()));
+        assert_eq!(
+            kernel.conversation.poll_snapshot(),
+            None,
+            "it is remembered"
+        );
     }
 
     #[test]

@@ -1,13 +1,18 @@
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use network_traits::{CostHint, LinkSnapshot, LinkState, NetworkIdentity};
 
+use crate::identity::StableHash;
+
 /// A network interface.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Link {
     pub(super) index: u32,
-    pub(super) loopback: bool,
+    pub(super) sort: Sort,
     /// Somebody has switched it on.
     pub(super) up: bool,
     /// It has a carrier, and whatever else it needs to send.
@@ -16,9 +21,20 @@ pub(super) struct Link {
     pub(super) kind: String,
 }
 
+/// Where a link leads to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Sort {
+    /// Back to the machine itself.
+    Loopback,
+    /// To neighbours, who are found by their link-layer addresses.
+    Shared,
+    /// To one other end, or to any without link-layer addresses.
+    Direct,
+}
+
 impl Link {
     fn is_usable(&self) -> bool {
-        !self.loopback && self.up && self.running
+        self.sort != Sort::Loopback && self.up && self.running
     }
 }
 
@@ -40,6 +56,14 @@ pub(super) struct DefaultRoute {
     pub(super) priority: u32,
     pub(super) link: u32,
     pub(super) gateway: Option<IpAddr>,
+}
+
+/// Who is at the other end of a link.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Neighbour {
+    pub(super) link: u32,
+    pub(super) ip: IpAddr,
+    pub(super) link_layer_address: Vec<u8>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -64,6 +88,7 @@ pub(super) enum Listing {
     Links,
     Addresses,
     Routes,
+    Neighbours,
 }
 
 /// A notification, as far as the table needs it. An entry of a listing has the same form.
@@ -79,6 +104,7 @@ pub(super) enum Notification {
         replace: bool,
     },
     RoutesGone(Vec<DefaultRoute>),
+    Neighbour(Neighbour),
 }
 
 impl Notification {
@@ -88,6 +114,7 @@ impl Notification {
             Self::Link(_) | Self::LinkGone(_) => Listing::Links,
             Self::Address(_) | Self::AddressGone(_) => Listing::Addresses,
             Self::Routes { .. } | Self::RoutesGone(_) => Listing::Routes,
+            Self::Neighbour(_) => Listing::Neighbours,
         }
     }
 
@@ -114,6 +141,10 @@ pub(super) struct LinkTable {
     links: BTreeMap<u32, Entry<Link>>,
     addresses: BTreeMap<(u32, IpAddr, u8), Entry<Address>>,
     routes: BTreeMap<DefaultRoute, Entry<()>>,
+    /// The link-layer addresses of the gateways of these routes, as far as they are known. They are
+    /// kept as long as the route and its link are there: the kernel forgets them when they are not
+    /// used.
+    gateways: BTreeMap<(u32, IpAddr), Vec<u8>>,
     /// Counts the listings, so that what one did not mention can be told from what it did.
     listings: u64,
     routes_in_doubt: bool,
@@ -140,7 +171,9 @@ impl LinkTable {
             Listing::Links => self.links.retain(|_, entry| entry.mentioned == newest),
             Listing::Addresses => self.addresses.retain(|_, entry| entry.mentioned == newest),
             Listing::Routes => self.routes.retain(|_, entry| entry.mentioned == newest),
+            Listing::Neighbours => {}
         }
+        self.forget_gateways();
     }
 
     /// Whether the routes have to be listed again; asking answers the doubt.
@@ -187,7 +220,43 @@ impl LinkTable {
                     self.routes_in_doubt |= self.routes.remove(&route).is_none();
                 }
             }
+            Notification::Neighbour(neighbour) => {
+                let key = (neighbour.link, neighbour.ip);
+                if self.is_gateway(key) {
+                    self.gateways.insert(key, neighbour.link_layer_address);
+                }
+                return;
+            }
         }
+        self.forget_gateways();
+    }
+
+    fn is_gateway(&self, (link, ip): (u32, IpAddr)) -> bool {
+        self.is_link_usable(link)
+            && self
+                .routes
+                .keys()
+                .any(|route| route.link == link && route.gateway == Some(ip))
+    }
+
+    /// Behind a link that was down may be another network.
+    fn forget_gateways(&mut self) {
+        let mut gateways = std::mem::take(&mut self.gateways);
+        gateways.retain(|key, _| self.is_gateway(*key));
+        self.gateways = gateways;
+    }
+
+    /// The gateway that stands for the network, if its link-layer address is not known yet.
+    pub(super) fn unknown_gateway(&self) -> Option<(u32, IpAddr)> {
+        let route = self.best_default_route()?;
+        let key = (route.link, route.gateway?);
+        (self.has_neighbours(route.link) && !self.gateways.contains_key(&key)).then_some(key)
+    }
+
+    fn has_neighbours(&self, link: u32) -> bool {
+        self.links
+            .get(&link)
+            .is_some_and(|entry| entry.value.sort == Sort::Shared)
     }
 
     fn apply_link(&mut self, link: Link) {
@@ -248,7 +317,7 @@ impl LinkTable {
         let Some(route) = self.best_default_route() else {
             return link(LinkState::NoRoute, None);
         };
-        link(LinkState::Routable, Some(self.identity(route)))
+        link(LinkState::Routable, self.identity(route))
     }
 
     fn is_link_usable(&self, index: u32) -> bool {
@@ -283,20 +352,28 @@ impl LinkTable {
             .min_by_key(|route| (route.family, route.table != MAIN_TABLE, **route))
     }
 
-    /// A network is told by its gateway, the prefix of its addresses, and the kind of link.
-    fn identity(&self, route: &DefaultRoute) -> NetworkIdentity {
+    /// A network is told by its gateway, the prefix of its addresses, and the kind of link; `None` as
+    /// long as the gateway's link-layer address is not known. See [`NetlinkSource`](super::NetlinkSource).
+    fn identity(&self, route: &DefaultRoute) -> Option<NetworkIdentity> {
         let mut hash = StableHash::new();
-        if let Some(link) = self.links.get(&route.link) {
-            hash.write_field(link.value.kind.as_bytes());
-        }
+        let link = self.links.get(&route.link)?;
+        hash.write_field(link.value.kind.as_bytes());
         match route.gateway {
             Some(IpAddr::V4(gateway)) => hash.write_field(&gateway.octets()),
             Some(IpAddr::V6(gateway)) => hash.write_field(&gateway.octets()),
             None => hash.write_field(&[]),
         }
+        let mut has_lasting_prefix = true;
+        if link.value.sort == Sort::Shared
+            && let Some(gateway) = route.gateway
+        {
+            hash.write_field(self.gateways.get(&(route.link, gateway))?);
+            // Many providers give out another IPv6 prefix each day.
+            has_lasting_prefix = route.family == Family::V4;
+        }
         let prefix = self
             .usable_addresses()
-            .filter(|address| address.link == route.link)
+            .filter(|address| has_lasting_prefix && address.link == route.link)
             .filter(|address| Family::from(address.ip) == route.family)
             .map(|address| prefix(address.ip, address.prefix_length))
             .min();
@@ -304,7 +381,7 @@ impl LinkTable {
             hash.write_field(&network.to_be_bytes());
             hash.write_field(&[length]);
         }
-        NetworkIdentity(hash.finish())
+        Some(hash.finish())
     }
 }
 
@@ -321,282 +398,4 @@ fn prefix(address: IpAddr, length: u8) -> (u128, u8) {
         .checked_shl(host_bits)
         .unwrap_or(0);
     (network, length)
-}
-
-/// FNV-1a in 64 bits: identities are stored, so the hash must be the same in every version. They
-/// guard no secret from somebody who can try all networks.
-struct StableHash(u64);
-
-impl StableHash {
-    fn new() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-
-    /// A field and its length, so that bytes cannot wander from one field to the next.
-    fn write_field(&mut self, field: &[u8]) {
-        for byte in (field.len() as u64).to_be_bytes().iter().chain(field) {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-        }
-    }
-
-    fn finish(self) -> u64 {
-        self.0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn link(index: u32, up: bool, running: bool) -> Notification {
-        let kind = "1 veth".to_owned();
-        Notification::Link(Link {
-            index,
-            loopback: false,
-            up,
-            running,
-            kind,
-        })
-    }
-
-    fn loopback() -> Notification {
-        let kind = "772".to_owned();
-        Notification::Link(Link {
-            index: 1,
-            loopback: true,
-            up: true,
-            running: true,
-            kind,
-        })
-    }
-
-    fn address_on(link: u32, address: &str, prefix_length: u8) -> Address {
-        let ip: IpAddr = address.parse().unwrap();
-        Address {
-            link,
-            ip,
-            prefix_length,
-            usable: true,
-        }
-    }
-
-    fn address(link: u32, text: &str, prefix_length: u8) -> Notification {
-        Notification::Address(address_on(link, text, prefix_length))
-    }
-
-    fn address_gone(link: u32, text: &str, prefix_length: u8) -> Notification {
-        Notification::AddressGone(address_on(link, text, prefix_length))
-    }
-
-    fn route_on(link: u32, gateway: &str) -> DefaultRoute {
-        let gateway: IpAddr = gateway.parse().unwrap();
-        let family = Family::from(gateway);
-        DefaultRoute {
-            family,
-            table: MAIN_TABLE,
-            priority: 0,
-            link,
-            gateway: Some(gateway),
-        }
-    }
-
-    fn route(link: u32, gateway: &str) -> Notification {
-        Notification::Routes {
-            routes: vec![route_on(link, gateway)],
-            replace: false,
-        }
-    }
-
-    fn route_gone(link: u32, gateway: &str) -> Notification {
-        Notification::RoutesGone(vec![route_on(link, gateway)])
-    }
-
-    fn table(notifications: impl IntoIterator<Item = Notification>) -> LinkTable {
-        let mut table = LinkTable::default();
-        for notification in notifications {
-            table.apply(notification);
-        }
-        table
-    }
-
-    fn routable_table() -> LinkTable {
-        let mut table = table([
-            link(2, true, true),
-            address(2, "10.9.0.1", 24),
-            route(2, "10.9.0.2"),
-        ]);
-        assert_eq!(table.snapshot().link, LinkState::Routable);
-        assert!(!table.take_routes_in_doubt());
-        table
-    }
-
-    #[test]
-    fn the_link_state_follows_each_notification() {
-        let mut table = LinkTable::default();
-        for (step, (notification, state)) in [
-            (loopback(), LinkState::None),
-            (address(1, "127.0.0.1", 8), LinkState::None),
-            (link(2, false, false), LinkState::None),
-            (link(2, true, false), LinkState::None),
-            (link(2, true, true), LinkState::NoAddress),
-            (address(2, "10.9.0.1", 24), LinkState::NoRoute),
-            (route(2, "10.9.0.2"), LinkState::Routable),
-            (link(2, true, false), LinkState::None),
-            (link(2, true, true), LinkState::Routable),
-            (route_gone(2, "10.9.0.2"), LinkState::NoRoute),
-            (address_gone(2, "10.9.0.1", 24), LinkState::NoAddress),
-            (Notification::LinkGone(2), LinkState::None),
-        ]
-        .into_iter()
-        .enumerate()
-        {
-            table.apply(notification);
-            let snapshot = table.snapshot();
-            assert_eq!(snapshot.link, state, "step {step}");
-            assert_eq!(
-                snapshot.identity.is_some(),
-                state == LinkState::Routable,
-                "step {step}"
-            );
-        }
-    }
-
-    #[test]
-    fn an_address_that_reaches_nowhere_is_none() {
-        let unusable = Address {
-            usable: false,
-            ..address_on(2, "fe80::1", 64)
-        };
-        let table = table([link(2, true, true), Notification::Address(unusable)]);
-        assert_eq!(table.snapshot().link, LinkState::NoAddress);
-    }
-
-    #[test]
-    fn a_tentative_address_counts_once_it_is_confirmed() {
-        let tentative = Address {
-            usable: false,
-            ..address_on(2, "2001:db8::5", 64)
-        };
-        let mut table = table([link(2, true, true), route(2, "fe80::1")]);
-        table.apply(Notification::Address(tentative));
-        assert_eq!(table.snapshot().link, LinkState::NoAddress);
-        table.apply(address(2, "2001:db8::5", 64));
-        assert_eq!(table.snapshot().link, LinkState::Routable);
-    }
-
-    #[test]
-    fn a_route_of_a_family_without_an_address_leads_nowhere() {
-        let table = table([
-            link(2, true, true),
-            address(2, "10.9.0.1", 24),
-            route(2, "fe80::1"),
-        ]);
-        assert_eq!(table.snapshot().link, LinkState::NoRoute);
-    }
-
-    #[test]
-    fn switching_a_link_off_takes_its_ipv4_routes_along() {
-        let mut table = routable_table();
-        table.apply(link(2, false, false));
-        assert!(table.take_routes_in_doubt());
-        table.apply(link(2, true, true));
-        assert_eq!(
-            table.snapshot().link,
-            LinkState::NoRoute,
-            "nobody has set a route since"
-        );
-        assert!(table.take_routes_in_doubt(), "next hops may have come back");
-    }
-
-    #[test]
-    fn removing_the_last_ipv4_address_takes_the_ipv4_routes_along() {
-        let mut table = routable_table();
-        table.apply(address(2, "10.9.0.7", 24));
-        table.apply(address_gone(2, "10.9.0.1", 24));
-        assert_eq!(table.snapshot().link, LinkState::Routable);
-        assert!(
-            table.take_routes_in_doubt(),
-            "the route may have named that address"
-        );
-        table.apply(address_gone(2, "10.9.0.7", 24));
-        table.apply(address(2, "10.9.0.1", 24));
-        assert_eq!(table.snapshot().link, LinkState::NoRoute);
-    }
-
-    #[test]
-    fn a_replaced_or_unknown_route_puts_the_routes_in_doubt() {
-        let mut table = routable_table();
-        let routes = vec![route_on(2, "10.9.0.3")];
-        table.apply(Notification::Routes {
-            routes,
-            replace: true,
-        });
-        assert!(table.take_routes_in_doubt());
-        table.apply(route_gone(2, "10.9.0.99"));
-        assert!(table.take_routes_in_doubt());
-        assert!(!table.take_routes_in_doubt());
-    }
-
-    #[test]
-    fn what_a_listing_does_not_mention_is_gone() {
-        let mut table = routable_table();
-        table.begin_listing();
-        table.end_listing(Listing::Routes);
-        assert_eq!(table.snapshot().link, LinkState::NoRoute);
-        table.begin_listing();
-        table.apply(route(2, "10.9.0.3"));
-        table.end_listing(Listing::Routes);
-        assert_eq!(table.snapshot().link, LinkState::Routable);
-        table.begin_listing();
-        table.end_listing(Listing::Addresses);
-        assert_eq!(table.snapshot().link, LinkState::NoAddress);
-        table.begin_listing();
-        table.end_listing(Listing::Links);
-        assert_eq!(table.snapshot().link, LinkState::None);
-    }
-
-    #[test]
-    fn identity_is_the_networks_and_not_the_machines() {
-        let network = |index, own: &str, length, gateway: &str| {
-            table([
-                link(index, true, true),
-                address(index, own, length),
-                route(index, gateway),
-            ])
-            .snapshot()
-            .identity
-            .unwrap()
-        };
-        let home = network(2, "10.9.0.1", 24, "10.9.0.254");
-        assert_eq!(network(7, "10.9.0.33", 24, "10.9.0.254"), home);
-        assert_ne!(network(2, "10.9.0.1", 16, "10.9.0.254"), home);
-        assert_ne!(network(2, "10.9.1.1", 24, "10.9.0.254"), home);
-        assert_ne!(network(2, "10.9.0.1", 24, "10.9.0.253"), home);
-        assert_eq!(
-            home,
-            NetworkIdentity(IDENTITY_OF_10_9_0),
-            "identities are stored"
-        );
-    }
-
-    const IDENTITY_OF_10_9_0: u64 = 0xcb4f_32c0_4d46_91a2;
-
-    #[test]
-    fn ipv6_that_comes_later_does_not_make_another_network() {
-        let mut table = routable_table();
-        let before = table.snapshot();
-        table.apply(address(2, "2001:db8::5", 64));
-        table.apply(route(2, "fe80::1"));
-        assert_eq!(table.snapshot(), before);
-    }
-
-    #[test]
-    fn prefixes_of_any_length_are_cut_off() {
-        assert_eq!(prefix("10.9.8.7".parse().unwrap(), 0), (0, 0));
-        assert_eq!(prefix("10.9.8.7".parse().unwrap(), 32), (0x0a09_0807, 32));
-        assert_eq!(prefix("10.9.8.7".parse().unwrap(), 16), (0x0a09_0000, 16));
-        assert_eq!(prefix("10.9.8.7".parse().unwrap(), 200), (0x0a09_0807, 200));
-        assert_eq!(prefix("::1".parse().unwrap(), 0), (0, 0));
-        assert_eq!(prefix("::1".parse().unwrap(), 128), (1, 128));
-    }
 }

@@ -34,6 +34,9 @@ const GROUPS: [(&str, u32); 5] = [
     ("RTNLGRP_IPV6_ROUTE", 11),
 ];
 
+/// The multicast group that tells about neighbours. It is joined only while the gateway is not known.
+const NEIGHBOURS: (&str, u32) = ("RTNLGRP_NEIGH", 3);
+
 /// Room for notifications that have not been read yet, in bytes. Without it a burst of some
 /// hundred changes means to start over.
 const RECEIVE_BUFFER: u32 = 1 << 20;
@@ -43,6 +46,22 @@ const LARGEST_DATAGRAM: usize = 1 << 16;
 
 /// Follows the links of the system, in the network namespace of the thread that starts it. Needs
 /// no privilege.
+///
+/// # Which network it is
+///
+/// Two networks are the same when the kind of link, the gateway's IP address and link-layer address
+/// are, and for IPv4, or where a link has no link-layer addresses (tunnels, mobile networks), the
+/// prefix of the machine's own addresses on it too. Neither the machine's own addresses nor the
+/// number or name of its interface count, so that a cable and another socket of the same network are
+/// the same. All this goes into one hash in this process; nothing is sent anywhere.
+///
+/// The kernel knows the gateway's link-layer address once it has talked to it. Until then, which is
+/// until the first packet after a link came up at the latest, the network has no identity.
+///
+/// The limits: a network whose router was exchanged is another one. Tunnels and mobile networks that
+/// give out the same private prefix are the same. Somebody who imitates the router's addresses makes
+/// his network the same. And a machine that is moved to another network without its link going down,
+/// or its routes changing, is taken to be where it was.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NetlinkSource;
 
@@ -181,6 +200,7 @@ struct NetlinkConnection {
     socket: Socket,
     conversation: Conversation,
     buffer: Vec<u8>,
+    hears_neighbours: bool,
 }
 
 impl NetlinkConnection {
@@ -194,10 +214,8 @@ impl NetlinkConnection {
         if let Err(error) = socket.set_rx_buf_sz(RECEIVE_BUFFER) {
             log::debug!("the netlink socket keeps its small buffer: {error}");
         }
-        for (name, group) in GROUPS {
-            socket.add_membership(group).map_err(|error| {
-                source_error(&format!("joining the netlink group {name}"), error)
-            })?;
+        for group in GROUPS {
+            join(&socket, group)?;
         }
         socket
             .set_non_blocking(true)
@@ -206,7 +224,24 @@ impl NetlinkConnection {
             socket,
             conversation: Conversation::new(address.port_number()),
             buffer: Vec::with_capacity(LARGEST_DATAGRAM),
+            hears_neighbours: false,
         })
+    }
+
+    /// Joins or leaves the group that tells about neighbours, as is needed. It is joined before they
+    /// are listed, so that none falls between.
+    fn hear_neighbours(&mut self) -> Result<(), NetworkSourceError> {
+        let wanted = self.conversation.wants_neighbours();
+        if wanted == self.hears_neighbours {
+            return Ok(());
+        }
+        if wanted {
+            join(&self.socket, NEIGHBOURS)?;
+        } else if let Err(error) = self.socket.drop_membership(NEIGHBOURS.1) {
+            log::debug!("the netlink socket still hears of neighbours: {error}");
+        }
+        self.hears_neighbours = wanted;
+        Ok(())
     }
 
     /// Waits until there is something to read, or until it is time to stop, which is answered.
@@ -250,6 +285,12 @@ impl NetlinkConnection {
     }
 }
 
+fn join(socket: &Socket, (name, group): (&str, u32)) -> Result<(), NetworkSourceError> {
+    socket
+        .add_membership(group)
+        .map_err(|error| source_error(&format!("joining the netlink group {name}"), error))
+}
+
 impl Follow for NetlinkConnection {
     fn follow(
         &mut self,
@@ -257,6 +298,7 @@ impl Follow for NetlinkConnection {
         tell: &mut dyn FnMut(LinkSnapshot),
     ) -> Result<End, NetworkSourceError> {
         loop {
+            self.hear_neighbours()?;
             while let Some(request) = self.conversation.poll_request() {
                 self.socket
                     .send_to(&request, &SocketAddr::new(0, 0), 0)

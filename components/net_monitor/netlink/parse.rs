@@ -5,12 +5,15 @@ use std::net::{IpAddr, Ipv6Addr};
 use netlink_packet_core::{NLM_F_REPLACE, NetlinkHeader};
 use netlink_packet_route::address::{AddressAttribute, AddressFlags, AddressMessage, AddressScope};
 use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkInfo, LinkMessage};
+use netlink_packet_route::neighbour::{
+    NeighbourAddress, NeighbourAttribute, NeighbourMessage, NeighbourState,
+};
 use netlink_packet_route::route::{
     RouteAddress, RouteAttribute, RouteFlags, RouteMessage, RouteType, RouteVia,
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::link_table::{Address, DefaultRoute, Family, Link, Notification};
+use super::link_table::{Address, DefaultRoute, Family, Link, Neighbour, Notification, Sort};
 
 /// What a message tells about links, addresses and default routes; `None` when it is about
 /// something else.
@@ -33,6 +36,10 @@ pub(super) fn notification(
         }
         RouteNetlinkMessage::DelRoute(message) => {
             default_routes(message).map(Notification::RoutesGone)
+        }
+        // That one is gone is no news: a gateway is remembered as long as its route is there.
+        RouteNetlinkMessage::NewNeighbour(message) => {
+            neighbour(message).map(Notification::Neighbour)
         }
         _ => None,
     }
@@ -59,10 +66,20 @@ fn link(message: &LinkMessage) -> Link {
     }
     Link {
         index: message.header.index,
-        loopback: flags.contains(LinkFlags::Loopback),
+        sort: sort(flags),
         up: flags.contains(LinkFlags::Up),
         running: flags.contains(LinkFlags::Running),
         kind,
+    }
+}
+
+fn sort(flags: LinkFlags) -> Sort {
+    if flags.contains(LinkFlags::Loopback) {
+        Sort::Loopback
+    } else if flags.intersects(LinkFlags::Noarp | LinkFlags::Pointopoint) {
+        Sort::Direct
+    } else {
+        Sort::Shared
     }
 }
 
@@ -141,6 +158,36 @@ fn default_routes(message: &RouteMessage) -> Option<Vec<DefaultRoute>> {
         gateway,
     };
     Some(hops.into_iter().map(route).collect())
+}
+
+/// A neighbour whose link-layer address is known.
+fn neighbour(message: &NeighbourMessage) -> Option<Neighbour> {
+    if matches!(
+        message.header.state,
+        NeighbourState::None | NeighbourState::Incomplete | NeighbourState::Failed
+    ) {
+        return None;
+    }
+    let (mut ip, mut link_layer_address) = (None, None);
+    for attribute in &message.attributes {
+        match attribute {
+            NeighbourAttribute::Destination(NeighbourAddress::Inet(address)) => {
+                ip = Some(IpAddr::V4(*address));
+            }
+            NeighbourAttribute::Destination(NeighbourAddress::Inet6(address)) => {
+                ip = Some(IpAddr::V6(*address));
+            }
+            NeighbourAttribute::LinkLayerAddress(address) => {
+                link_layer_address = Some(address.clone());
+            }
+            _ => {}
+        }
+    }
+    Some(Neighbour {
+        link: message.header.ifindex,
+        ip: ip?,
+        link_layer_address: link_layer_address?,
+    })
 }
 
 fn gateway(attributes: &[RouteAttribute]) -> Option<IpAddr> {

@@ -1,12 +1,20 @@
+#[cfg(target_arch = "x86_64")]
+use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
+#[cfg(target_arch = "x86_64")]
+use std::thread;
 
 use base::channel::{Callback, Receiver, bounded, unbounded};
 use net_monitor::NetlinkSource;
-use network_traits::{LinkSnapshot, LinkState, NetworkSource, NetworkState};
+#[cfg(target_arch = "x86_64")]
+use network_traits::FetchOutcome;
+use network_traits::{LinkSnapshot, LinkState, NetworkIdentity, NetworkSource, NetworkState};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::namespace::{in_new_namespace, ip};
-use crate::{start, states};
+use crate::{key, start, states};
 
 /// Waits until the state is `link`.
 fn wait_for(states: &Receiver<NetworkState>, link: LinkState) -> NetworkState {
@@ -18,13 +26,31 @@ fn wait_for(states: &Receiver<NetworkState>, link: LinkState) -> NetworkState {
     }
 }
 
-/// A pair of virtual cables' ends, `near` and `far`; `near` has an address and a default route.
+/// Waits until it is known which network it is.
+fn wait_for_identity(states: &Receiver<NetworkState>) -> NetworkIdentity {
+    loop {
+        if let Some(identity) = states.recv().unwrap().identity {
+            return identity;
+        }
+    }
+}
+
+/// A pair of virtual cables' ends, `near` and `far`; `near` has an address and a default route
+/// through a gateway that is known.
 fn connect() {
     ip("link add near type veth peer name far");
     ip("link set far up");
     ip("link set near up");
     ip("addr add 10.9.0.1/24 dev near");
     ip("route add default via 10.9.0.2 dev near");
+    know("10.9.0.2", "02:00:00:00:00:02");
+}
+
+/// The system gets to know who has an address behind `near`.
+fn know(address: &str, link_layer_address: &str) {
+    ip(&format!(
+        "neigh replace {address} lladdr {link_layer_address} dev near nud permanent"
+    ));
 }
 
 #[test]
@@ -56,13 +82,11 @@ fn the_state_follows_link_address_and_route() {
         ip("addr add 10.9.0.1/24 dev near");
         wait_for(&states, LinkState::NoRoute);
         ip("route add default via 10.9.0.2 dev near");
-        let state = wait_for(&states, LinkState::Routable);
-        assert!(state.is_online() && state.identity.is_some());
+        assert!(wait_for(&states, LinkState::Routable).is_online());
         ip("route del default");
         wait_for(&states, LinkState::NoRoute);
         ip("route add default via 10.9.0.2 dev near");
-        let again = wait_for(&states, LinkState::Routable);
-        assert_eq!(again.identity, state.identity);
+        wait_for(&states, LinkState::Routable);
         ip("addr del 10.9.0.1/24 dev near");
         wait_for(&states, LinkState::NoAddress);
         ip("link del near");
@@ -78,17 +102,15 @@ fn a_link_that_is_switched_off_and_on_needs_its_route_again() {
             connect();
             let monitor = start(NetlinkSource);
             let states = states(&monitor);
-            let before = wait_for(&states, LinkState::Routable);
+            let before = wait_for_identity(&states);
             ip("link set near down");
             wait_for(&states, LinkState::None);
             // The system keeps the address and has forgotten the route.
             ip("link set near up");
             wait_for(&states, LinkState::NoRoute);
             ip("route add default via 10.9.0.2 dev near");
-            assert_eq!(
-                wait_for(&states, LinkState::Routable).identity,
-                before.identity
-            );
+            know("10.9.0.2", "02:00:00:00:00:02");
+            assert_eq!(wait_for_identity(&states), before);
         },
     );
 }
@@ -134,11 +156,229 @@ fn another_gateway_is_another_network() {
         connect();
         let monitor = start(NetlinkSource);
         let states = states(&monitor);
-        let before = wait_for(&states, LinkState::Routable).identity;
+        let before = wait_for_identity(&states);
         ip("route replace default via 10.9.0.3 dev near");
+        know("10.9.0.3", "02:00:00:00:00:03");
         // The kernel names only the new route; for a moment both seem to be there.
-        while wait_for(&states, LinkState::Routable).identity == before {}
+        while wait_for_identity(&states) == before {}
     });
+}
+
+#[test]
+fn another_router_behind_the_same_addresses_is_another_network() {
+    in_new_namespace(
+        "netlink::another_router_behind_the_same_addresses_is_another_network",
+        || {
+            connect();
+            let monitor = start(NetlinkSource);
+            let states = states(&monitor);
+            let before = wait_for_identity(&states);
+            ip("link set far down");
+            wait_for(&states, LinkState::None);
+            // The cable is plugged into another network.
+            know("10.9.0.2", "02:00:00:00:00:99");
+            ip("link set far up");
+            assert_ne!(wait_for_identity(&states), before);
+        },
+    );
+}
+
+#[test]
+fn which_network_it_is_is_found_out_when_the_gateway_answers() {
+    in_new_namespace(
+        "netlink::which_network_it_is_is_found_out_when_the_gateway_answers",
+        || {
+            connect();
+            ip("neigh del 10.9.0.2 dev near");
+            let monitor = start(NetlinkSource);
+            let states = states(&monitor);
+            let state = wait_for(&states, LinkState::Routable);
+            assert_eq!(state.identity, None, "nobody has talked to it");
+            assert!(state.is_online());
+            ip("neigh replace 10.9.0.2 lladdr 02:00:00:00:00:02 dev near nud reachable");
+            let identity = wait_for_identity(&states);
+            // What the system forgets is remembered.
+            ip("neigh del 10.9.0.2 dev near");
+            ip("route add 192.0.2.0/24 via 10.9.0.9 dev near");
+            ip("addr add 10.9.0.8/24 dev near");
+            assert_eq!(monitor.handle().current().identity, Some(identity));
+        },
+    );
+}
+
+#[test]
+fn among_many_interfaces_the_one_that_leads_out_counts() {
+    in_new_namespace(
+        "netlink::among_many_interfaces_the_one_that_leads_out_counts",
+        || {
+            let commands: Vec<_> = (0..60)
+                .map(|number| {
+                    format!(
+                        "link add d{number} type veth peer name e{number}\n\
+                         link set e{number} up\nlink set d{number} up\n\
+                         addr add 10.{number}.0.1/24 dev d{number}\n"
+                    )
+                })
+                .collect();
+            ip_batch(&commands.concat());
+            let monitor = start(NetlinkSource);
+            let states = states(&monitor);
+            wait_for(&states, LinkState::NoRoute);
+            ip("route add default via 10.47.0.2 dev d47");
+            wait_for(&states, LinkState::Routable);
+            ip("link del d48");
+            ip("link set d47 down");
+            wait_for(&states, LinkState::NoRoute);
+            let removals: Vec<_> = (0..60)
+                .filter(|number| *number != 48)
+                .map(|number| format!("link del d{number}\n"))
+                .collect();
+            ip_batch(&removals.concat());
+            wait_for(&states, LinkState::None);
+        },
+    );
+}
+
+#[test]
+fn a_second_way_out_takes_over() {
+    in_new_namespace("netlink::a_second_way_out_takes_over", || {
+        connect();
+        ip("link add spare type veth peer name other");
+        ip("link set other up");
+        ip("link set spare up");
+        ip("addr add 10.8.0.1/24 dev spare");
+        ip("neigh add 10.8.0.2 lladdr 02:00:00:00:00:08 dev spare nud permanent");
+        ip("route add default via 10.8.0.2 dev spare metric 100");
+        let monitor = start(NetlinkSource);
+        let states = states(&monitor);
+        let before = wait_for_identity(&states);
+        ip("link set far down");
+        while wait_for_identity(&states) == before {}
+        assert_eq!(monitor.handle().current().link, LinkState::Routable);
+        ip("link set far up");
+        while wait_for_identity(&states) != before {}
+    });
+}
+
+#[test]
+fn a_system_that_gives_no_socket_leaves_the_state_unknown_and_says_why() {
+    in_new_namespace(
+        "netlink::a_system_that_gives_no_socket_leaves_the_state_unknown_and_says_why",
+        || {
+            let before = getrlimit(Resource::Nofile);
+            let nothing = Rlimit {
+                current: Some(0),
+                ..before
+            };
+            setrlimit(Resource::Nofile, nothing).unwrap();
+            let monitor = start(NetlinkSource);
+            setrlimit(Resource::Nofile, before).unwrap();
+            let error = monitor.source_error().unwrap().to_string();
+            assert!(error.contains("opening a netlink socket"), "{error}");
+            assert!(error.contains("Too many open files"), "{error}");
+            let state = states(&monitor).recv().unwrap();
+            assert_eq!(state.link, LinkState::Unknown);
+            assert!(state.is_online_for(&key("http://localhost/")));
+            assert!(!state.is_online_for(&key("https://example.org/")));
+        },
+    );
+}
+
+#[cfg(feature = "cross-platform")]
+#[test]
+fn the_source_for_other_systems_follows_the_addresses() {
+    use net_monitor::AddressSource;
+
+    in_new_namespace(
+        "netlink::the_source_for_other_systems_follows_the_addresses",
+        || {
+            ip("link set lo up");
+            let monitor = start(AddressSource);
+            let states = states(&monitor);
+            wait_for(&states, LinkState::None);
+            connect();
+            let identity = wait_for_identity(&states);
+            ip("link del near");
+            wait_for(&states, LinkState::None);
+            connect();
+            assert_eq!(wait_for_identity(&states), identity);
+            ip("link del near");
+            wait_for(&states, LinkState::None);
+            ip("link add near type veth peer name far");
+            ip("addr add 10.1.0.1/24 dev near");
+            assert_ne!(wait_for_identity(&states), identity);
+            drop(monitor);
+            while states.recv().is_ok() {}
+        },
+    );
+}
+
+/// What a thread of this process is waiting in.
+#[cfg(target_arch = "x86_64")]
+struct Waiting {
+    /// The number of the system call, and its arguments.
+    call: Vec<u64>,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Waiting {
+    /// Waits until the thread named `name` waits in one of the system calls `calls`.
+    fn of(name: &str, calls: &[u64]) -> Self {
+        loop {
+            for thread in fs::read_dir("/proc/self/task").unwrap() {
+                let thread = thread.unwrap().path();
+                if fs::read_to_string(thread.join("comm")).unwrap().trim() != name {
+                    continue;
+                }
+                let call = fs::read_to_string(thread.join("syscall")).unwrap();
+                // While it runs there is a word in place of numbers.
+                let call: Vec<_> = call
+                    .split_whitespace()
+                    .map_while(|word| match word.strip_prefix("0x") {
+                        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+                        None => word.parse().ok(),
+                    })
+                    .collect();
+                if call.first().is_some_and(|number| calls.contains(number)) {
+                    return Self { call };
+                }
+            }
+            thread::yield_now();
+        }
+    }
+}
+
+/// A wait without a time limit ends only when something happens: what no thread does can wake none.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn an_idle_monitor_waits_without_a_time_limit() {
+    const POLL: u64 = 7;
+    const FUTEX: u64 = 202;
+    const PPOLL: u64 = 271;
+    in_new_namespace(
+        "netlink::an_idle_monitor_waits_without_a_time_limit",
+        || {
+            connect();
+            let monitor = start(NetlinkSource);
+            let states = states(&monitor);
+            wait_for_identity(&states);
+            let origin = key("https://example.org/");
+            monitor
+                .handle()
+                .report_fetch_outcome(origin, FetchOutcome::Responded);
+            while states.recv().unwrap().origins.is_empty() {}
+            let netlink = Waiting::of("netlink", &[POLL, PPOLL]).call;
+            // `poll` has a number of milliseconds, `ppoll` the address of a time.
+            let limit = if netlink[0] == POLL {
+                u64::from(u32::MAX)
+            } else {
+                0
+            };
+            assert_eq!(netlink[3] & u64::from(u32::MAX), limit, "{netlink:x?}");
+            let futex = Waiting::of("network monitor", &[FUTEX]).call;
+            assert_eq!(futex[4], 0, "{futex:x?}");
+        },
+    );
 }
 
 #[test]
@@ -168,7 +408,7 @@ fn a_burst_of_changes_ends_in_the_right_state() {
             connect();
             let monitor = start(NetlinkSource);
             let states = states(&monitor);
-            let old_network = wait_for(&states, LinkState::Routable).identity;
+            let old_network = wait_for_identity(&states);
             for _ in 0..20 {
                 ip("link set near down");
                 ip("link set near up");
@@ -179,12 +419,16 @@ fn a_burst_of_changes_ends_in_the_right_state() {
             ip("link set lost up");
             ip("link set last up");
             ip("addr add 172.16.0.1/16 dev last");
+            ip("neigh add 172.16.0.2 lladdr 02:00:00:00:00:02 dev last nud permanent");
             // One more change, to know the last state before it.
             ip("route add default via 172.16.0.2 dev last");
             let mut before = LinkState::Unknown;
             loop {
                 let state = states.recv().unwrap();
-                if state.identity.is_some() && state.identity != old_network {
+                if state
+                    .identity
+                    .is_some_and(|identity| identity != old_network)
+                {
                     break;
                 }
                 before = state.link;

@@ -1,17 +1,11 @@
-use base::StorageKey;
 use base::channel::{Callback, unbounded};
 use net_monitor::ScriptedSource;
 use network_traits::{
     EmulationSessionId, FetchOutcome, LinkSnapshot, LinkState, NetworkSource, NetworkSourceError,
     NetworkState, Reachability, SourceGuard,
 };
-use url::Url;
 
-use crate::{start, states, waitable};
-
-fn key(url: &str) -> StorageKey {
-    StorageKey::from_url(&Url::parse(url).unwrap()).unwrap()
-}
+use crate::{key, start, states, waitable};
 
 #[test]
 fn a_subscriber_gets_the_current_state_and_then_each_change() {
