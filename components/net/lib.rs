@@ -14,8 +14,9 @@
 //! read), HTTP/2, `blob:` URLs, a memory of preflights, and a list of public suffixes.
 //!
 //! Whether the network is there is not asked before a fetch: a fetch that fails finds out. Only
-//! emulated offline is, because the network itself would not notice it; URLs that need no network
-//! (`data:`, `about:blank`) work all the same. What a fetch has shown about its origin is reported
+//! emulated offline is, because the network itself would not notice it, for the engine and for the
+//! service worker registration on whose behalf a fetch is; URLs that need no network (`data:`,
+//! `about:blank`) work all the same. What a fetch has shown about its origin is reported
 //! to the network monitor.
 
 mod config;

@@ -31,6 +31,10 @@ pub struct Request {
     pub cache: CacheMode,
     /// The origin that asks. `None` is the user (for a navigation), or an opaque origin.
     pub origin: Option<StorageKey>,
+    /// The scope of the service worker registration whose worker asks, if one does; its storage key
+    /// is [`origin`](Self::origin). While being offline is emulated for this registration, the fetch
+    /// fails.
+    pub registration_scope: Option<Url>,
     /// What the response is for.
     pub destination: Destination,
     /// The URL of the document or worker that asks, if it may be told. How much of it is sent
@@ -54,12 +58,21 @@ impl Request {
             redirect: RedirectMode::default(),
             cache: CacheMode::default(),
             origin: None,
+            registration_scope: None,
             destination: Destination::default(),
             referrer: None,
             time_limit: None,
         }
     }
+
+    /// The service worker registration on whose behalf it is: its storage key and its scope.
+    pub(crate) fn registration(&self) -> Option<Registration> {
+        self.origin.clone().zip(self.registration_scope.clone())
+    }
 }
+
+/// A service worker registration: its storage key and its scope.
+pub(crate) type Registration = (StorageKey, Url);
 
 /// <https://fetch.spec.whatwg.org/#concept-request-mode>
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]

@@ -20,7 +20,7 @@ use crate::fetch::{self, Context};
 use crate::handle::{FetchId, NetHandle, NetMessage};
 use crate::http::HttpClient;
 use crate::local;
-use crate::request::Request;
+use crate::request::{Registration, Request};
 use crate::response::FetchResult;
 
 /// How many threads there may be for each fetch that may run: a fetch that was stopped is answered
@@ -144,6 +144,8 @@ struct RunningFetch {
     url: Url,
     /// The origin whose share it takes: that of its first URL.
     origin: Option<StorageKey>,
+    /// On whose behalf it is, if it is a service worker's.
+    registration: Option<Registration>,
     control: Arc<Control>,
     time_limit: Duration,
     /// Receives something when the time is up.
@@ -229,9 +231,12 @@ impl Dispatcher {
     }
 
     fn accept(&mut self, id: FetchId, request: Box<Request>, done: Callback<FetchResult>) {
-        let needs_network = !local::is_local(&request.url);
-        if needs_network && self.context.monitor.current().emulated_offline {
-            done.call(Err(offline_error(&request.url)));
+        let registration = request.registration();
+        let cut_off = cut_off_by(&self.context.monitor.current(), registration.as_ref());
+        if let Some(emulation) = cut_off
+            && !local::is_local(&request.url)
+        {
+            done.call(Err(emulation.error(&request.url)));
             return;
         }
         let origin = StorageKey::from_url(&request.url).ok();
@@ -281,13 +286,17 @@ impl Dispatcher {
 
     fn network_changed(&mut self, state: &NetworkState) {
         let network = (state.link, state.identity);
-        if self.network != network || state.emulated_offline {
+        let is_same = self.network == network || is_found_out(self.network, network);
+        if !is_same || state.emulated_offline {
             // Their peers may be out of reach, without anybody saying so.
             self.context.client.close_idle();
-            self.network = network;
         }
-        if state.emulated_offline {
-            self.stop_where(|url| !local::is_local(url), offline_error);
+        self.network = network;
+        if state.emulated_offline || !state.offline_registrations.is_empty() {
+            self.stop_where(|url, registration| {
+                let emulation = cut_off_by(state, registration)?;
+                (!local::is_local(url)).then(|| emulation.error(url))
+            });
         }
         if state.link != LinkState::Unknown {
             let before = std::mem::replace(&mut self.known_network, network);
@@ -314,20 +323,18 @@ impl Dispatcher {
         }
     }
 
-    fn stop_where(&mut self, affected: impl Fn(&Url) -> bool, error: impl Fn(&Url) -> FetchError) {
-        for fetch in self
-            .running
-            .values_mut()
-            .filter(|fetch| affected(&fetch.url))
-        {
-            fetch.stop(error(&fetch.url));
+    /// Ends those for which `error` has one.
+    fn stop_where(&mut self, error: impl Fn(&Url, Option<&Registration>) -> Option<FetchError>) {
+        for fetch in self.running.values_mut() {
+            if let Some(error) = error(&fetch.url, fetch.registration.as_ref()) {
+                fetch.stop(error);
+            }
         }
-        let (stopped, kept) = std::mem::take(&mut self.waiting)
-            .into_iter()
-            .partition::<VecDeque<_>, _>(|fetch| affected(&fetch.request.url));
-        self.waiting = kept;
-        for fetch in stopped {
-            fetch.done.call(Err(error(&fetch.request.url)));
+        for fetch in std::mem::take(&mut self.waiting) {
+            match error(&fetch.request.url, fetch.request.registration().as_ref()) {
+                Some(error) => fetch.done.call(Err(error)),
+                None => self.waiting.push_back(fetch),
+            }
         }
     }
 
@@ -371,7 +378,7 @@ impl Dispatcher {
             origin,
             done,
         } = fetch;
-        let url = request.url.clone();
+        let (url, registration) = (request.url.clone(), request.registration());
         let time_limit = request.time_limit.unwrap_or(self.context.config.time_limit);
         let control = Arc::new(Control::new(url.clone()));
         let context = Arc::clone(&self.context);
@@ -398,6 +405,7 @@ impl Dispatcher {
         let fetch = RunningFetch {
             url,
             origin,
+            registration,
             control,
             time_limit,
             time_is_up,
@@ -409,10 +417,7 @@ impl Dispatcher {
     /// Threads that are held up are not waited for: nobody is interested in what they find.
     fn shut_down(mut self) {
         let reason = "the network component is shutting down";
-        self.stop_where(
-            |_| true,
-            |url| FetchError::new(FetchErrorKind::Aborted, url, reason),
-        );
+        self.stop_where(|url, _| Some(FetchError::new(FetchErrorKind::Aborted, url, reason)));
         if let Some(subscription) = self.subscription {
             self.context.monitor.unsubscribe(subscription);
         }
@@ -464,12 +469,46 @@ fn is_lost(
     before: (LinkState, Option<NetworkIdentity>),
     now: (LinkState, Option<NetworkIdentity>),
 ) -> bool {
-    now.0 < before.0 || (before.0 == LinkState::Routable && now.1 != before.1)
+    let is_another = before.0 == LinkState::Routable && now.1 != before.1;
+    now.0 < before.0 || (is_another && !is_found_out(before, now))
 }
 
-fn offline_error(url: &Url) -> FetchError {
-    let reason = "being offline is emulated (developer tools, a test, or --offline)";
-    FetchError::new(FetchErrorKind::Offline, url, reason)
+/// Whether all that is new is that it was found out which network it is.
+fn is_found_out(
+    before: (LinkState, Option<NetworkIdentity>),
+    now: (LinkState, Option<NetworkIdentity>),
+) -> bool {
+    before.0 == now.0 && before.1.is_none()
+}
+
+/// Who is emulated to be offline.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Emulation {
+    Engine,
+    Registration,
+}
+
+/// What cuts off a fetch: one on behalf of nobody in particular, or of a service worker registration.
+fn cut_off_by(state: &NetworkState, registration: Option<&Registration>) -> Option<Emulation> {
+    if state.emulated_offline {
+        return Some(Emulation::Engine);
+    }
+    let (storage_key, scope) = registration?;
+    state
+        .is_emulated_offline_for(storage_key, scope)
+        .then_some(Emulation::Registration)
+}
+
+impl Emulation {
+    fn error(self, url: &Url) -> FetchError {
+        let reason = match self {
+            Self::Engine => "being offline is emulated (developer tools, a test, or --offline)",
+            Self::Registration => {
+                "being offline is emulated for the service worker registration that asks"
+            }
+        };
+        FetchError::new(FetchErrorKind::Offline, url, reason)
+    }
 }
 
 #[cfg(test)]

@@ -83,6 +83,20 @@ impl Browser {
             .emulate_offline(EmulationSessionId(1), offline, done_callback);
         done.recv().unwrap();
     }
+
+    /// Emulates that the registration with this scope is offline, or stops to.
+    fn emulate_registration_offline(&self, scope: &Url, offline: bool) {
+        let (sender, done) = unbounded();
+        let done_callback = Callback::to_sender(&sender, |()| ());
+        self.monitor().emulate_registration_offline(
+            EmulationSessionId(1),
+            StorageKey::from_url(scope).unwrap(),
+            scope.clone(),
+            offline,
+            done_callback,
+        );
+        done.recv().unwrap();
+    }
 }
 
 fn url(text: &str) -> Url {

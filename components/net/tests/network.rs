@@ -100,7 +100,11 @@ fn a_network_that_becomes_known_or_is_in_doubt_for_a_while_ends_nothing() {
     let browser = Browser::new();
     let remote = Holding::new();
     let result = remote.fetch(&browser, REMOTE);
-    for snapshot in [routable(1), LinkSnapshot::default(), routable(1)] {
+    let nameless = LinkSnapshot {
+        identity: None,
+        ..routable(1)
+    };
+    for snapshot in [nameless, routable(1), LinkSnapshot::default(), routable(1)] {
         change(&browser, snapshot);
     }
     remote.release.send(()).unwrap();
