@@ -38,6 +38,13 @@
 //! functional event reaches its listener at least once, and may do so again. Messages are not
 //! handed out again.
 //!
+//! # Workers that are idle
+//!
+//! A worker without events is stopped after `idle_limit`, or before that when more than
+//! `max_idle_workers` are idle: then those that have been so for longest. One that has an event, or
+//! is being started, is never stopped for this. So what many registrations take that have something
+//! to do at the same time is bounded by how many events are dispatched at once, and by this limit.
+//!
 //! # The state machine without the thread
 //!
 //! An engine with an event loop of its own calls it like this. The contract is: hand over one

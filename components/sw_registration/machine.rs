@@ -53,6 +53,9 @@ pub struct SwRegistrations {
     /// Origins that are being cleared, and how often; their jobs wait.
     pub(crate) held: BTreeMap<StorageKey, usize>,
     pub(crate) timers: Timers,
+    /// The workers that run and have no event, the one that has had none for longest first. At most
+    /// `max_idle_workers` after each input.
+    pub(crate) idle: BTreeMap<u64, WorkerId>,
     /// What is left to do for the input that is being handled.
     pub(crate) tasks: VecDeque<Task>,
     /// Emptied by the caller after each input.
@@ -121,6 +124,7 @@ impl SwRegistrations {
             events: BTreeMap::new(),
             held: BTreeMap::new(),
             timers: Timers::default(),
+            idle: BTreeMap::new(),
             tasks: VecDeque::new(),
             outputs: VecDeque::new(),
             next_ordinal: 0,
@@ -326,6 +330,7 @@ impl SwRegistrations {
                 Task::TryClear(registration) => self.try_clear_registration(registration),
             }
         }
+        self.stop_idle_workers();
         if self.exiting && !self.exited && self.commits.is_empty() {
             self.exited = true;
             self.outputs.push_back(Output::Exited);
@@ -544,6 +549,7 @@ impl SwRegistrations {
             queue: VecDeque::new(),
             in_flight: BTreeSet::new(),
             alive_since: EventId(0),
+            idle_since: None,
             activation: PendingActivation::default(),
         };
         self.workers.insert(id, worker);

@@ -105,6 +105,8 @@ pub(crate) struct Worker {
     /// The newest event that had been dispatched when it last ended one; what was dispatched after
     /// that has seen no sign of life of it.
     pub(crate) alive_since: EventId,
+    /// Its place in the order in which workers got idle, if it runs without an event.
+    pub(crate) idle_since: Option<u64>,
     /// What has to end before it is activated.
     pub(crate) activation: PendingActivation,
 }

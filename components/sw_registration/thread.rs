@@ -268,6 +268,7 @@ impl Component {
                 self.machine.handle_clear_storage(now, storage_key, token);
             }
             SwRegistrationMessage::Snapshot { done } => done.call(self.machine.snapshot()),
+            SwRegistrationMessage::TimeChanged => self.machine.handle_timeout(now),
             SwRegistrationMessage::Exit { done } => {
                 self.exits.push(done);
                 self.machine.handle_exit(now);

@@ -443,6 +443,7 @@ impl SwRegistrations {
             queue: VecDeque::new(),
             in_flight: BTreeSet::new(),
             alive_since: EventId(0),
+            idle_since: None,
             activation: PendingActivation::default(),
         };
         self.workers.insert(id, worker);

@@ -90,7 +90,7 @@ impl SwRegistrations {
                 return;
             };
             worker.in_flight.insert(event_id);
-            self.timers.stop(Timer::Idle(id));
+            self.end_idleness(id);
             let due = self.now.monotonic.saturating_add(event.limit);
             self.timers.set(Timer::Event(event_id), due);
             let is_functional = matches!(event.purpose, EventPurpose::Functional(_));
@@ -250,7 +250,7 @@ impl SwRegistrations {
             }
             RunState::Running => {
                 worker.run = RunState::Stopped;
-                self.timers.stop(Timer::Idle(id));
+                self.end_idleness(id);
                 self.crash_events(id, &reason);
             }
             RunState::Stopping => worker.run = RunState::Stopped,
@@ -295,7 +295,7 @@ impl SwRegistrations {
             RunState::Starting | RunState::Running => {
                 worker.run = RunState::Stopping;
                 self.timers.stop(Timer::Start(id));
-                self.timers.stop(Timer::Idle(id));
+                self.end_idleness(id);
                 self.outputs.push_back(Output::TerminateWorker(id));
             }
         }
@@ -363,10 +363,37 @@ impl SwRegistrations {
         };
         let registration = worker.registration;
         if worker.run == RunState::Running && worker.event_count() == 0 {
+            self.begin_idleness(id);
+        }
+        self.check_registration(registration);
+    }
+
+    fn begin_idleness(&mut self, id: WorkerId) {
+        self.end_idleness(id);
+        let since = self.next_id();
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.idle_since = Some(since);
+            self.idle.insert(since, id);
             let due = self.now.monotonic.saturating_add(self.policy.idle_limit);
             self.timers.set(Timer::Idle(id), due);
         }
-        self.check_registration(registration);
+    }
+
+    fn end_idleness(&mut self, id: WorkerId) {
+        self.timers.stop(Timer::Idle(id));
+        let worker = self.workers.get_mut(&id);
+        if let Some(since) = worker.and_then(|worker| worker.idle_since.take()) {
+            self.idle.remove(&since);
+        }
+    }
+
+    /// Of more idle workers than there may be, stop those that have been idle for longest.
+    pub(crate) fn stop_idle_workers(&mut self) {
+        while self.idle.len() > self.policy.max_idle_workers
+            && let Some((_, id)) = self.idle.pop_first()
+        {
+            self.terminate_worker(id, "there were too many idle ones");
+        }
     }
 
     fn check_registration(&mut self, registration: RegistrationId) {

@@ -205,10 +205,13 @@ proptest! {
     #[test]
     fn everybody_gets_an_answer_and_the_store_holds_what_is_seen(
         steps in prop::collection::vec(step(), 1..60),
+        max_idle_workers in 0..4_usize,
     ) {
-        // With few requests allowed, one that is counted for ever would show.
+        // With few requests allowed, one that is counted for ever would show; with few idle workers,
+        // one that is stopped too much.
         let mut world = World::with_policy(SwPolicy {
             max_requests_per_origin: 4,
+            max_idle_workers,
             ..SwPolicy::default()
         });
         world.serve("https://a.test/i.js", "1");

@@ -99,6 +99,11 @@ pub struct World {
     pub exited: bool,
     inputs: VecDeque<Input>,
     last: u64,
+    max_idle_workers: usize,
+    /// Workers whose script has come to its end, ...
+    started: BTreeSet<WorkerId>,
+    /// ... and events that the host has not ended.
+    open: BTreeMap<EventId, WorkerId>,
 }
 
 enum Input {
@@ -121,6 +126,7 @@ impl World {
     pub fn with_policy(policy: SwPolicy) -> Self {
         let (store, _) = Store::open(StoreConfig::memory()).unwrap();
         let now = Timestamp::default().saturating_add(Duration::from_secs(1_000_000));
+        let max_idle_workers = policy.max_idle_workers;
         Self {
             machine: SwRegistrations::new(policy, now, Vec::new()),
             store,
@@ -147,6 +153,9 @@ impl World {
             exited: false,
             inputs: VecDeque::new(),
             last: 0,
+            max_idle_workers,
+            started: BTreeSet::new(),
+            open: BTreeMap::new(),
         }
     }
 
@@ -156,10 +165,12 @@ impl World {
         let stored = read::recover(&self.store).unwrap();
         let policy = SwPolicy {
             update_after_navigation: None,
+            max_idle_workers: self.max_idle_workers,
             ..SwPolicy::default()
         };
         self.machine = SwRegistrations::new(policy, self.now, stored);
         self.running.clear();
+        self.started.clear();
         self.inputs.clear();
         self.held_commits.clear();
         self.held_loads.clear();
@@ -409,13 +420,28 @@ impl World {
                 self.carry_out(output);
             }
             let Some(input) = self.inputs.pop_front() else {
+                self.check_idle_workers();
                 return;
             };
             let now = self.now;
             match input {
                 Input::Attach(client) => self.machine.handle_attach_client(now, client),
                 Input::Detach(client) => self.machine.handle_detach_client(now, client),
-                Input::Host(event) => self.machine.handle_host_event(now, event),
+                Input::Host(event) => {
+                    match &event {
+                        WorkerHostEvent::Started { worker, .. } => {
+                            self.started.insert(*worker);
+                        }
+                        WorkerHostEvent::EventEnded { event, .. } => {
+                            self.open.remove(event);
+                        }
+                        WorkerHostEvent::Stopped { worker, .. } => {
+                            self.started.remove(worker);
+                        }
+                        _ => {}
+                    }
+                    self.machine.handle_host_event(now, event);
+                }
                 Input::Loaded(load, result) => self.machine.handle_script_loaded(now, load, result),
                 Input::Committed(commit, result) => {
                     self.machine.handle_committed(now, commit, result);
@@ -426,6 +452,19 @@ impl World {
                 }
             }
         }
+    }
+
+    /// No more workers run without an event than may.
+    fn check_idle_workers(&self) {
+        let busy: BTreeSet<_> = self.open.values().collect();
+        let idle = self
+            .running
+            .keys()
+            .filter(|worker| self.started.contains(worker) && !busy.contains(worker));
+        assert!(
+            idle.count() <= self.max_idle_workers,
+            "too many idle workers"
+        );
     }
 
     fn carry_out(&mut self, output: Output) {
@@ -453,6 +492,7 @@ impl World {
                     .push(format!("event: {}", dispatch.kind.event_type()));
                 let event = dispatch.event;
                 let event_type = dispatch.kind.event_type();
+                self.open.insert(event, worker);
                 self.dispatched.push((worker, event, dispatch.kind));
                 if !self.held_events.contains(event_type) {
                     self.inputs
@@ -465,6 +505,7 @@ impl World {
             }
             Output::TerminateWorker(worker) => {
                 self.terminated.push(worker);
+                self.started.remove(&worker);
                 if let Some(client) = self.running.remove(&worker) {
                     self.inputs.push_back(Input::Detach(client));
                 }

@@ -9,7 +9,7 @@ use sw_traits::{
     WorkerHostEvent,
 };
 
-use crate::support::{World, register, sync, url};
+use crate::support::{World, register, register_with_scope, sync, url};
 
 const PAGE: &str = "https://a.test/";
 const SCRIPT: &str = "https://a.test/worker.js";
@@ -68,6 +68,48 @@ fn a_worker_is_started_for_an_event_and_stopped_when_it_is_idle() {
     );
     world.dispatch(PAGE, sync("z"));
     assert_eq!(world.starts.len(), 2);
+}
+
+#[test]
+fn of_too_many_idle_workers_the_one_that_was_idle_for_longest_is_stopped() {
+    let mut world = World::with_policy(SwPolicy {
+        max_idle_workers: 2,
+        update_after_navigation: None,
+        ..SwPolicy::default()
+    });
+    let scopes = ["a", "b", "c", "d"].map(|scope| format!("{PAGE}{scope}/"));
+    world.serve(SCRIPT, "sync");
+    let page = world.attach(PAGE);
+    let workers = scopes.each_ref().map(|scope| {
+        let info = world.ask_registration(page, register_with_scope(SCRIPT, scope));
+        let newest = info.installing.or(info.waiting).or(info.active);
+        newest.expect("a worker").id
+    });
+    let running = |world: &World| -> Vec<WorkerId> { world.running.keys().copied().collect() };
+    assert_eq!(
+        running(&world),
+        workers[2..],
+        "those that were started last"
+    );
+
+    // One that gets an event is idle for a shorter time than the others.
+    world.dispatch(&scopes[2], sync("x"));
+    world.dispatch(&scopes[0], sync("x"));
+    assert_eq!(running(&world), [workers[0], workers[2]]);
+
+    // However many have an event: they are not stopped, nor are others for them.
+    world.held_events.insert("sync");
+    world.starts.clear();
+    let tokens = scopes
+        .each_ref()
+        .map(|scope| world.dispatch(scope, sync("y")));
+    assert_eq!(running(&world), workers);
+    assert_eq!(world.starts.len(), 2);
+    world.end_held_events(&EventOutcome::Fulfilled);
+    assert_eq!(running(&world).len(), 2);
+    for token in tokens {
+        assert_eq!(world.outcomes[&token], EventOutcome::Fulfilled);
+    }
 }
 
 #[test]
