@@ -64,6 +64,11 @@ pub(crate) fn open(
 
     // Step 1: read the journal, and open the database or begin a new one.
     let bytes = file.read().map_err(io_error)?;
+    if !bytes.is_empty() {
+        // A killed process may have left what no power cut would have. It is acted upon from now
+        // on, so it must not disappear any more.
+        file.sync().map_err(io_error)?;
+    }
     let mut contents = journal::read(&bytes);
     let length = bytes.len() as u64;
     drop(bytes);

@@ -42,6 +42,24 @@ fn a_commit_costs_one_sync_and_survives_a_power_cut() {
 }
 
 #[test]
+fn what_a_killed_process_left_is_durable_before_it_is_shown() {
+    let disk = Disk::default();
+    let (store, _) = disk.open();
+    put(&store, "a", "answered");
+    let durable = disk.0.lock().durable_journal.clone();
+    put(&store, "b", "in flight");
+    // As it is when the process is killed before the sync.
+    let killed = disk.after_kill();
+    killed.0.lock().durable_journal = durable;
+    assert_eq!(all(&killed.after_power_cut().open().0).len(), 1);
+    let (store, _) = killed.open();
+    assert_eq!(all(&store).len(), 2, "the system still had it");
+    let (cut, report) = killed.after_power_cut().open();
+    assert_eq!(all(&cut), all(&store));
+    assert_eq!(report.lost_commits, 0);
+}
+
+#[test]
 fn batches_that_wait_share_a_sync() {
     let disk = Disk::default();
     let (store, _) = disk.open();
@@ -415,8 +433,8 @@ fn what_is_larger_than_the_journal_goes_through_it_all_the_same() {
 fn a_store_that_only_reads_leaves_the_disk_alone() {
     let disk = Disk::default();
     put(&disk.open().0, "a", "1");
-    let before = disk.syncs();
     let (store, _) = disk.open();
+    let before = disk.syncs();
     assert_eq!(get(&store, "a").as_deref(), Some("1"));
     store.close();
     assert_eq!(disk.syncs(), before);

@@ -85,6 +85,9 @@ proptest! {
                     };
                     let (opened, report) = after.open();
                     prop_assert_eq!((report.lost_commits, report.quarantined), (0, 0));
+                    let shown = all(&opened);
+                    let after_cut = all(&after.after_power_cut().open().0);
+                    prop_assert_eq!(shown, after_cut, "what was shown stays");
                     disk = after;
                     store = opened;
                     reopened = true;
