@@ -1,15 +1,14 @@
 //! Attempts: from the turn of a registration to the end of its event.
 
-use base::StorageKey;
 use base::ids::EventId;
 use base::time::{MonotonicTime, Timestamp};
-use network_traits::{LinkState, NetworkState, Reachability};
+use network_traits::{NetworkState, Reachability};
 use sw_traits::EventOutcome;
+use sync_traits::SyncKind;
 
 use crate::manager::{Output, SyncManager};
-use crate::policy::NetworkPolicy;
+use crate::record::SyncKey;
 use crate::schedule::{EntryId, Lane};
-use crate::tables::HELD_ENTRIES_PER_INPUT;
 use crate::transition::{End, Ended, RetryDelay};
 
 /// An attempt under way.
@@ -21,8 +20,16 @@ pub(crate) struct Flight {
     pub(crate) last_chance: bool,
     /// The registration was removed: nobody cares how the event ends.
     abandoned: bool,
-    /// The network was gone at some moment since the dispatch.
-    network_lost: bool,
+    pub(crate) lost: Lost,
+}
+
+/// What an event lacked since its dispatch.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Lost {
+    /// The network was gone at some moment.
+    pub(crate) network: bool,
+    /// What became known last is that the origin cannot be reached.
+    pub(crate) origin: bool,
 }
 
 /// How far an attempt has come.
@@ -45,19 +52,35 @@ impl SyncManager {
     /// <https://wicg.github.io/background-sync/spec/#fire-a-sync-event>
     pub(crate) fn start_attempts(&mut self, now: Timestamp) {
         while self.store_retry.is_none() && self.has_room() {
-            let Some(id) = self.ready.next() else { return };
+            let Some(id) = self.next_ready(now) else {
+                return;
+            };
             self.start_attempt(id, now);
+        }
+    }
+
+    /// Whose turn it is, if anything may fire. A periodic one for which the floors have moved while
+    /// it was ready goes back to where it waits for them.
+    pub(crate) fn next_ready(&mut self, now: Timestamp) -> Option<EntryId> {
+        loop {
+            let id = self.ready.next()?;
+            if self.may_start(id, now) {
+                return Some(id);
+            }
+            self.take_out(id);
+            self.put_in(id);
         }
     }
 
     /// Whether one more event may be in flight.
     pub(crate) fn has_room(&self) -> bool {
-        self.flights.len() < self.policy.max_concurrent_events.max(1)
+        self.flights.len() < self.policy.max_concurrent_events
     }
 
     /// Start an attempt: first, that it was started is written.
     pub(crate) fn start_attempt(&mut self, id: EntryId, now: Timestamp) {
         self.take_out(id);
+        self.note_start(id, now);
         self.next_event += 1;
         let event = EventId(self.next_event);
         let last_chance = self.write_start(id, event, now);
@@ -66,7 +89,7 @@ impl SyncManager {
             stage: Stage::Storing,
             last_chance,
             abandoned: false,
-            network_lost: false,
+            lost: Lost::default(),
         };
         self.flights.insert(event, flight);
         if let Some(entry) = self.entries.get_mut(&id) {
@@ -85,41 +108,39 @@ impl SyncManager {
         may_sync: bool,
     ) {
         self.begin();
-        self.update_network(network);
+        self.update_network(now, network);
         self.confirm_dispatch(now, event, may_sync);
         self.settle(now);
     }
 
     fn confirm_dispatch(&mut self, now: Timestamp, event: EventId, may_sync: bool) {
+        let may_fire = may_sync && !self.exiting && self.may_be_dispatched(event, now);
         let Some(flight) = self.flights.get_mut(&event) else {
             return;
         };
+        if flight.stage != Stage::Confirming {
+            return;
+        }
         let Some(entry) = self.entries.get_mut(&flight.entry) else {
             return;
         };
-        let Some(record) = entry
-            .record
-            .as_ref()
-            .filter(|_| flight.stage == Stage::Confirming)
-        else {
-            return;
-        };
-        let storage_key = entry.key.storage_key.clone();
-        let lane = Lane {
-            storage_key: storage_key.clone(),
-            network: record.network,
-        };
-        let expired = record.registered.saturating_add(self.policy.max_age) <= now.wall;
-        if may_sync && !self.exiting && !expired && lane.held_by(&self.network).is_none() {
+        let (storage_key, kind) = (entry.key.storage_key.clone(), entry.key.kind);
+        if may_fire {
             flight.stage = Stage::Dispatched { at: now.monotonic };
-            let time_limit = if flight.last_chance {
-                self.policy.last_chance_time_limit
-            } else {
-                self.policy.event_time_limit
+            let attempts = entry.record.as_ref().map_or(1, |record| {
+                record.attempts.saturating_add(record.uncounted_attempts)
+            });
+            let retry = attempts > 1;
+            let time_limit = match kind {
+                SyncKind::Periodic if retry => self.policy.periodic.retry_time_limit,
+                SyncKind::Periodic => self.policy.periodic.event_time_limit,
+                SyncKind::OneShot if flight.last_chance => self.policy.last_chance_time_limit,
+                SyncKind::OneShot => self.policy.event_time_limit,
             };
             entry.held_by = None;
             self.outputs.push_back(Output::Dispatch {
                 event,
+                kind,
                 storage_key,
                 scope: entry.key.scope.clone(),
                 tag: entry.key.tag.clone(),
@@ -132,11 +153,35 @@ impl SyncManager {
         self.flights.remove(&event);
         entry.event = None;
         if may_sync {
-            entry.ended = Some(Ended::not_delivered(now, entry.requesters.len()));
+            entry.ended = Some(Ended::not_delivered(now, entry.asked.len()));
             self.advance(id, now);
         } else {
-            self.revoke(&storage_key, now);
+            self.revoke(&storage_key, kind, now);
         }
+    }
+
+    /// Whether the registration of an event is young enough, and nothing holds it back now.
+    fn may_be_dispatched(&self, event: EventId, now: Timestamp) -> bool {
+        let flight = self.flights.get(&event);
+        let Some(entry) = flight.and_then(|flight| self.entries.get(&flight.entry)) else {
+            return false;
+        };
+        let Some(record) = &entry.record else {
+            return false;
+        };
+        let SyncKey {
+            storage_key, scope, ..
+        } = &*entry.key;
+        let lane = Lane {
+            storage_key: storage_key.clone(),
+            network: record.network,
+        };
+        let suspended = record.periodic.is_some() && self.periodic.is_suspended(storage_key);
+        let expiry = record.expiry(&self.policy);
+        !suspended
+            && expiry.is_none_or(|expiry| expiry > now.wall)
+            && lane.held(self.conditions()).by.is_none()
+            && !self.network.is_emulated_offline_for(storage_key, scope)
     }
 
     /// The engine is shut down: what is in flight is as if it had not been dispatched, in one
@@ -154,10 +199,18 @@ impl SyncManager {
             };
             entry.event = None;
             if flight.abandoned {
+                // Nobody fires it again, so this is its end.
+                if entry.key.kind == SyncKind::Periodic {
+                    self.periodic.note_fire(&entry.key.storage_key, now);
+                }
                 self.advance(flight.entry, now);
                 continue;
             }
-            entry.ended = Some(Ended::not_delivered(now, entry.requesters.len()));
+            let mut ended = Ended::not_delivered(now, entry.asked.len());
+            if matches!(flight.stage, Stage::Dispatched { .. }) {
+                ended.how = End::TakenBack;
+            }
+            entry.ended = Some(ended);
             if !entry.writing {
                 to_write.push(flight.entry);
             }
@@ -189,21 +242,30 @@ impl SyncManager {
             return;
         };
         entry.event = None;
+        let kind = entry.key.kind;
+        if kind == SyncKind::Periodic && outcome != EventOutcome::NoActiveWorker {
+            self.periodic.note_fire(&entry.key.storage_key, now);
+        }
         if flight.abandoned {
             self.advance(id, now);
             return;
         }
         let attempts = entry.record.as_ref().map_or(1, |record| record.attempts);
         let (storage_key, scope) = (entry.key.storage_key.clone(), entry.key.scope.clone());
+        let mut wants_network = false;
         let how = if outcome == EventOutcome::NoActiveWorker {
             self.set_active_worker(&storage_key, &scope, false);
             End::NotDelivered {
                 outcome: Some(outcome),
             }
         } else {
-            let without_network = flight.network_lost
-                || !self.network.is_online_for(&storage_key)
+            let without_network = flight.lost.network
+                || flight.lost.origin
+                || !self
+                    .network
+                    .is_online_for_registration(&storage_key, &scope)
                 || self.network.reachability(&storage_key) == Reachability::Unreachable;
+            wants_network = without_network;
             let last_chance = flight.last_chance;
             End::Handled {
                 outcome,
@@ -212,23 +274,29 @@ impl SyncManager {
                 without_network,
             }
         };
-        let retry_delay = self.draw_retry_delay(attempts);
+        let retry_delay = self.draw_retry_delay(kind, attempts);
         if let Some(entry) = self.entries.get_mut(&id) {
             entry.ended_at_change = self.network_changes;
+            entry.wants_network = wants_network;
             entry.ended = Some(Ended {
                 how,
                 at: now,
                 retry_delay,
-                early_requesters: entry.requesters.len(),
+                early_asked: entry.asked.len(),
             });
         }
         self.advance(id, now);
     }
 
     /// Draw the delay before the next attempt.
-    pub(crate) fn draw_retry_delay(&mut self, attempts: u32) -> RetryDelay {
-        let initial = self.policy.jitter_range(self.policy.retry_delay(1));
-        let counted = self.policy.jitter_range(self.policy.retry_delay(attempts));
+    pub(crate) fn draw_retry_delay(&mut self, kind: SyncKind, attempts: u32) -> RetryDelay {
+        let delay = |attempt| {
+            self.policy.jitter_range(match kind {
+                SyncKind::OneShot => self.policy.retry_delay(attempt),
+                SyncKind::Periodic => self.policy.periodic.retry_delay(attempt),
+            })
+        };
+        let (initial, counted) = (delay(1), delay(attempts));
         RetryDelay {
             initial: self.jitter.between(initial),
             counted: self.jitter.between(counted),
@@ -253,117 +321,4 @@ impl SyncManager {
             Stage::Dispatched { .. } => flight.abandoned = true,
         }
     }
-
-    /// The network is like this now.
-    pub(crate) fn update_network(&mut self, network: NetworkState) {
-        if network == self.network {
-            return;
-        }
-        self.last_network = network.identity.or(self.last_network);
-        let previous = std::mem::replace(&mut self.network, network);
-        self.network_changes += 1;
-        let mut gained = self.note_reachability(&previous);
-        let only_reachability = previous.link == self.network.link
-            && previous.identity == self.network.identity
-            && previous.emulated_offline == self.network.emulated_offline;
-        if !only_reachability {
-            self.note_lost_network();
-            let affected =
-                self.ready
-                    .update_network(&self.network, &previous, HELD_ENTRIES_PER_INPUT);
-            self.held_anew.extend(affected);
-            for (storage_key, origin) in &mut self.origins {
-                if is_gained(storage_key, &previous, &self.network) {
-                    origin.gained_at_change = self.network_changes;
-                    gained.push(storage_key.clone());
-                }
-            }
-        }
-        // Newly gained connectivity cuts the back-off short.
-        for storage_key in gained {
-            self.end_back_offs(&storage_key);
-        }
-    }
-
-    /// Remember which origins were unreachable. Gives those that can be reached now: an event that
-    /// ended before the origin was last known to be unreachable may have failed for that. One that
-    /// ended after that had its answer from the origin, which says nothing new.
-    fn note_reachability(&mut self, previous: &NetworkState) -> Vec<StorageKey> {
-        let unreachable =
-            |(_, state): &(&StorageKey, &Reachability)| **state == Reachability::Unreachable;
-        for (storage_key, _) in previous.origins.iter().filter(unreachable) {
-            if let Some(origin) = self.origins.get_mut(storage_key) {
-                origin.unreachable_at_change = Some(self.network_changes);
-            }
-        }
-        let reachable = self.network.origins.iter().filter(|(storage_key, state)| {
-            **state == Reachability::Reachable
-                && previous.reachability(storage_key) != Reachability::Reachable
-        });
-        let mut gained = Vec::new();
-        for (storage_key, _) in reachable {
-            let origin = self.origins.get_mut(storage_key);
-            let unreachable_at = origin.and_then(|origin| {
-                let change = origin.unreachable_at_change.take()?;
-                origin.gained_at_change = origin.gained_at_change.max(change);
-                Some(change)
-            });
-            if unreachable_at.is_some() {
-                gained.push(storage_key.clone());
-            }
-        }
-        gained
-    }
-
-    /// End the back-off of each registration of an origin that has gained connectivity since its
-    /// event ended.
-    fn end_back_offs(&mut self, storage_key: &StorageKey) {
-        let Some(origin) = self.origins.get(storage_key) else {
-            return;
-        };
-        let ended_before = |id: &EntryId| {
-            let entry = self.entries.get(id);
-            entry.is_some_and(|entry| entry.ended_at_change < origin.gained_at_change)
-        };
-        let waiting = self.waiting.get(storage_key).into_iter().flatten();
-        let ids: Vec<EntryId> = waiting.copied().filter(ended_before).collect();
-        for id in ids {
-            self.end_back_off(id);
-        }
-    }
-
-    /// Remember which events had no network at some moment. There are only as many as may be in
-    /// flight at once.
-    fn note_lost_network(&mut self) {
-        for flight in self.flights.values_mut() {
-            let Some(entry) = self.entries.get(&flight.entry) else {
-                continue;
-            };
-            flight.network_lost |= matches!(flight.stage, Stage::Dispatched { .. })
-                && !self.network.is_online_for(&entry.key.storage_key);
-        }
-    }
-
-    /// The network to which a registration that is made now belongs.
-    pub(crate) fn network_of_registration(&self) -> Option<network_traits::NetworkIdentity> {
-        match self.policy.network {
-            NetworkPolicy::Any => None,
-            NetworkPolicy::SameNetworkOnly => self.network.identity.or(self.last_network),
-        }
-    }
-}
-
-/// Whether a change of the network brought connectivity for an origin: it was offline, or the
-/// machine has gone to another network. That the state is known for the first time brings nothing.
-fn is_gained(origin: &StorageKey, previous: &NetworkState, network: &NetworkState) -> bool {
-    if !network.is_online_for(origin) {
-        return false;
-    }
-    if previous.is_online_for(origin) {
-        return !origin.is_loopback()
-            && previous.identity.is_some()
-            && network.identity.is_some()
-            && previous.identity != network.identity;
-    }
-    previous.emulated_offline || previous.link != LinkState::Unknown
 }

@@ -3,14 +3,15 @@ use std::fmt;
 use base::channel::Disconnected;
 use base::exception::{DomException, ErrorClass};
 use storage::ReadError;
+use sync_traits::SyncKind;
 
 /// Why `register()` is rejected.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum RegisterError {
     /// The service worker registration is not there or has no active worker.
     NoActiveWorker,
-    /// The permission `background-sync` is denied, or was revoked meanwhile.
-    PermissionDenied,
+    /// The permission for this kind is denied, or was revoked meanwhile.
+    PermissionDenied(SyncKind),
     /// The origin has no top-level window.
     NoWindow,
     /// The tag is too long.
@@ -48,7 +49,7 @@ impl RegisterError {
     pub fn class(&self) -> ErrorClass {
         match self {
             Self::NoActiveWorker | Self::Unregistered => ErrorClass::PageState,
-            Self::PermissionDenied => ErrorClass::Permission,
+            Self::PermissionDenied(_) => ErrorClass::Permission,
             Self::NoWindow | Self::TagTooLong { .. } => ErrorClass::PageMisuse,
             Self::TooManyTags { .. } | Self::OriginFull { .. } | Self::TooManyRequests { .. } => {
                 ErrorClass::Quota
@@ -71,8 +72,11 @@ impl fmt::Display for RegisterError {
                 "the registration has no active service worker; wait for \
                  navigator.serviceWorker.ready",
             ),
-            Self::PermissionDenied => {
+            Self::PermissionDenied(SyncKind::OneShot) => {
                 formatter.write_str("the permission \"background-sync\" is denied")
+            }
+            Self::PermissionDenied(SyncKind::Periodic) => {
+                formatter.write_str("the permission \"periodic-background-sync\" is denied")
             }
             Self::NoWindow => formatter.write_str(
                 "a sync can be registered only while a top-level window of the origin is open",
@@ -92,7 +96,7 @@ impl fmt::Display for RegisterError {
             ),
             Self::TooManyRequests { limit } => write!(
                 formatter,
-                "{limit} calls of register() wait for their answer, which is the limit"
+                "{limit} calls wait for their answer, which is the limit"
             ),
             Self::NotStored(reason) => {
                 write!(formatter, "the registration could not be stored: {reason}")

@@ -1,6 +1,7 @@
 //! The state machine: its tables, what it is told, and what it answers.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base::ids::{ClientId, CommitId, EventId, RequestId};
@@ -9,7 +10,10 @@ use base::{DomString, StorageKey};
 use network_traits::{NetworkIdentity, NetworkState};
 use storage::Batch;
 use sw_traits::SwNotification;
-use sync_traits::{DropReason, LogEntry, LogEvent, SyncClientEvent, SyncRegistrationInfo};
+use sync_traits::{
+    DropReason, Engagement, LogEntry, LogEvent, SyncClientEvent, SyncKind, SyncRegistrationInfo,
+    SyncRegistrationState,
+};
 use url::Url;
 
 use crate::attempt::Flight;
@@ -17,19 +21,22 @@ use crate::commit::{CommitInFlight, StoreRetry};
 use crate::error::RegisterError;
 use crate::event_log::{Draft, EventLog};
 use crate::jitter::Jitter;
+use crate::periodic::{PeriodicSchedule, TurnOf, TurnRecord};
+use crate::place::Place;
 use crate::policy::SyncPolicy;
 use crate::record::{RecordState, SyncKey, SyncRecord};
 use crate::refires::Refires;
 use crate::schedule::{EntryId, ReadyQueue, Timers};
-use crate::tables::{Entry, HELD_ENTRIES_PER_INPUT, Origin};
-use crate::transition::{End, Ended, public_state};
+use crate::tables::{Ask, Asked, Entry, HELD_CANDIDATES_PER_INPUT, Origin, Scope};
+use crate::transition::public_state;
 
 /// What the manager wants done.
 #[derive(Debug)]
 pub enum Output {
     /// Make this batch durable, and say how that ended with
     /// [`handle_committed`](SyncManager::handle_committed). Batches are handed to the store in the
-    /// order in which they come out.
+    /// order in which they come out. One that changes the event log alone may become durable
+    /// later.
     Commit {
         /// The id for the answer.
         commit: CommitId,
@@ -49,24 +56,36 @@ pub enum Output {
     ConfirmDispatch {
         /// The id for the answer.
         event: EventId,
+        /// Which permission it needs.
+        kind: SyncKind,
         /// The origin to ask the permission policy about.
         storage_key: StorageKey,
     },
-    /// Dispatch a `sync` event, and say how it ended with
+    /// Dispatch a `sync` or `periodicsync` event, and say how it ended with
     /// [`handle_event_ended`](SyncManager::handle_event_ended).
     Dispatch {
         /// The id for the answer.
         event: EventId,
+        /// Whether it is a `sync` or a `periodicsync` event.
+        kind: SyncKind,
         /// Whose registration.
         storage_key: StorageKey,
         /// The scope of the service worker registration.
         scope: Url,
         /// The event's tag.
         tag: DomString,
-        /// The event's `lastChance`.
+        /// The `lastChance` of a `sync` event; false for others.
         last_chance: bool,
         /// How long the worker may take, from when it gets the event.
         time_limit: Duration,
+    },
+    /// Something waits for this origin to be reachable, or nothing does any more: tell the network
+    /// monitor, which probes it as long as something does. Comes only when that changes.
+    AwaitOrigin {
+        /// The origin.
+        storage_key: StorageKey,
+        /// Whether something waits for it.
+        awaited: bool,
     },
     /// This entry of the event log is durable.
     Log(LogEntry),
@@ -89,8 +108,12 @@ pub struct Recovered {
     pub records: Vec<(SyncKey, SyncRecord)>,
     /// Those whose record cannot be read; it is out of the way already.
     pub unreadable: Vec<SyncKey>,
+    /// The last turns of periodic syncs: of each origin, and of all of them.
+    pub turns: Vec<(TurnOf, TurnRecord)>,
     /// The numbers of the entries of the event log.
     pub log_sequences: BTreeSet<u64>,
+    /// The entries of the event log, oldest first, as far as they can be read.
+    pub log: Vec<LogEntry>,
 }
 
 /// Who waits for an answer.
@@ -102,8 +125,8 @@ pub struct Requester {
     pub request: RequestId,
 }
 
-/// One-shot Background Sync as a state machine. See the [crate's front page](crate) for how it is
-/// driven.
+/// Background Sync, one-shot and periodic, as a state machine. See the
+/// [crate's front page](crate) for how it is driven.
 #[derive(Debug)]
 pub struct SyncManager {
     pub(crate) policy: SyncPolicy,
@@ -113,6 +136,13 @@ pub struct SyncManager {
     pub(crate) last_network: Option<NetworkIdentity>,
     /// Counts the changes of the network.
     pub(crate) network_changes: u64,
+    /// When the network, which has just come, is taken to stay.
+    pub(crate) settled_at: Option<MonotonicTime>,
+    /// The origins for which the network monitor knows that something waits. Each has a
+    /// registration.
+    pub(crate) awaited: BTreeSet<StorageKey>,
+    /// The origins for which that may have changed with this input.
+    pub(crate) await_anew: BTreeSet<StorageKey>,
     /// Whether the stored service worker registrations have been reported.
     pub(crate) service_workers_known: bool,
     pub(crate) origins: BTreeMap<StorageKey, Origin>,
@@ -123,13 +153,20 @@ pub struct SyncManager {
     pub(crate) waiting: BTreeMap<StorageKey, BTreeSet<EntryId>>,
     /// From the start of an attempt until the worker is done with the event.
     pub(crate) flights: BTreeMap<EventId, Flight>,
+    /// At most one for each entry, and one of the event log.
     pub(crate) commits: BTreeMap<CommitId, CommitInFlight>,
-    /// Entries that wait for the store to work again.
+    /// The one batch on its way that holds nothing but entries of the event log.
+    pub(crate) log_batch: Option<CommitId>,
+    /// Entries that wait for the store to work again. Of the entries, so bounded as they are: by
+    /// the quota of each origin, and what a page asks for is rejected while the store fails.
     pub(crate) unwritten: BTreeSet<EntryId>,
     pub(crate) store_retry: Option<StoreRetry>,
     pub(crate) refires: Refires,
+    pub(crate) periodic: PeriodicSchedule,
+    /// The moment of the last input.
+    pub(crate) now: Timestamp,
     pub(crate) log: EventLog,
-    /// Entries whose reason for being held may be new to the event log.
+    /// Entries whose reason for being held may be new to the event log, as many as are looked at.
     pub(crate) held_anew: Vec<EntryId>,
     pub(crate) next_entry: u64,
     pub(crate) next_event: u64,
@@ -137,6 +174,8 @@ pub struct SyncManager {
     pub(crate) next_sequence: u64,
     pub(crate) exiting: bool,
     exited: bool,
+    /// Drained after each input, so never more than follows from one: a few for each registration
+    /// that it changes.
     pub(crate) outputs: VecDeque<Output>,
 }
 
@@ -145,13 +184,23 @@ impl SyncManager {
     ///
     /// Until it is told otherwise, the network is unknown and nothing has an active worker.
     pub fn new(policy: SyncPolicy, seed: u64, recovered: Recovered, now: Timestamp) -> Self {
-        let log = EventLog::new(policy.max_log_entries, recovered.log_sequences);
+        let policy = policy.clamped();
+        let log = EventLog::new(
+            policy.max_log_entries,
+            recovered.log_sequences,
+            recovered.log,
+        );
         let mut manager = Self {
+            periodic: PeriodicSchedule::new(policy.periodic.clone()),
+            now,
             policy,
             jitter: Jitter::new(seed),
             network: NetworkState::default(),
             last_network: None,
             network_changes: 0,
+            settled_at: None,
+            awaited: BTreeSet::new(),
+            await_anew: BTreeSet::new(),
             service_workers_known: false,
             origins: BTreeMap::new(),
             entries: BTreeMap::new(),
@@ -160,6 +209,7 @@ impl SyncManager {
             waiting: BTreeMap::new(),
             flights: BTreeMap::new(),
             commits: BTreeMap::new(),
+            log_batch: None,
             unwritten: BTreeSet::new(),
             store_retry: None,
             refires: Refires::default(),
@@ -179,13 +229,17 @@ impl SyncManager {
             };
             manager.log.push(Draft {
                 time: now.wall,
-                key,
+                key: Arc::new(key),
                 event,
             });
+        }
+        for (of, record) in recovered.turns {
+            manager.periodic.recover(of, &record, now);
         }
         for (key, record) in recovered.records {
             manager.recover(key, record, now);
         }
+        manager.periodic.end_recovery();
         manager.settle(now);
         manager
     }
@@ -200,11 +254,15 @@ impl SyncManager {
         if self.exiting {
             return Deadline::default();
         }
-        let mut deadline = self.timers.deadline();
-        if let Some(retry) = self.store_retry_deadline() {
-            deadline.monotonic = deadline.monotonic.into_iter().chain([retry]).min();
+        let (timers, periodic) = (self.timers.deadline(), self.periodic.deadline());
+        let retry = self.store_retry_deadline();
+        Deadline {
+            wall: timers.wall.into_iter().chain(periodic.wall).min(),
+            monotonic: [timers.monotonic, periodic.monotonic, retry, self.settled_at]
+                .into_iter()
+                .flatten()
+                .min(),
         }
-        deadline
     }
 
     /// Time has passed, or the clock was set.
@@ -225,33 +283,54 @@ impl SyncManager {
         may_sync: bool,
     ) {
         self.begin();
-        match self.check_register(now, &key, may_sync) {
-            Ok(()) => {
-                let id = self.entry_of(key);
-                if let Some(entry) = self.entries.get_mut(&id) {
-                    entry.requesters.push(requester);
-                }
-                self.advance(id, now);
-            }
-            Err(error) => self.reply_registered(requester, Err(error.exception())),
-        }
+        let key = SyncKey {
+            kind: SyncKind::OneShot,
+            ..key
+        };
+        let what = Ask::Register;
+        self.register(now, Asked { requester, what }, key, may_sync, None);
         self.settle(now);
+    }
+
+    /// Register a tag of either kind; a periodic one with what the engagement policy says.
+    pub(crate) fn register(
+        &mut self,
+        now: Timestamp,
+        asked: Asked,
+        key: SyncKey,
+        may_sync: bool,
+        engagement: Option<Engagement>,
+    ) {
+        if let Err(error) = self.check_register(now, &key, may_sync) {
+            self.reply(asked, Err(error.exception()));
+            return;
+        }
+        let storage_key = key.storage_key.clone();
+        let id = self.entry_of(key);
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.asked.push(asked);
+        }
+        if let Some(engagement) = engagement {
+            self.set_engagement(now, &storage_key, engagement);
+        }
+        self.advance(id, now);
     }
 
     /// A page or worker calls `getTags()`: what is durable, in order of registration.
     ///
-    /// <https://wicg.github.io/background-sync/spec/#dom-syncmanager-gettags>
-    pub fn handle_tags(&mut self, requester: Requester, storage_key: &StorageKey, scope: &Url) {
+    /// <https://wicg.github.io/background-sync/spec/#dom-syncmanager-gettags>,
+    /// <https://wicg.github.io/periodic-background-sync/#dom-periodicsyncmanager-gettags>
+    pub fn handle_tags(
+        &mut self,
+        requester: Requester,
+        kind: SyncKind,
+        storage_key: &StorageKey,
+        scope: &Url,
+    ) {
         self.begin();
-        let mut tags: Vec<(u64, &DomString)> = self
-            .scope(storage_key, scope)
-            .into_iter()
-            .flat_map(|scope| scope.tags.values())
-            .filter_map(|id| self.entries.get(id))
-            .filter_map(|entry| Some((entry.visible_record()?.sequence, &entry.key.tag)))
-            .collect();
-        tags.sort_unstable_by_key(|(sequence, _)| *sequence);
-        let result = Ok(tags.into_iter().map(|(_, tag)| tag.clone()).collect());
+        let scope = self.scope(storage_key, scope);
+        let tags = scope.map(|scope| scope.listed(kind).cloned().collect());
+        let result = Ok(tags.unwrap_or_default());
         let event = SyncClientEvent::Tags {
             request: requester.request,
             result,
@@ -276,16 +355,19 @@ impl SyncManager {
             known.insert((storage_key, scope));
         }
         self.service_workers_known = true;
-        let mut orphans = Vec::new();
+        let (mut found, mut orphans) = (Vec::new(), Vec::new());
         for (storage_key, origin) in &self.origins {
             for (url, scope) in &origin.scopes {
                 if known.contains(&(storage_key.clone(), url.clone())) {
-                    self.held_anew
-                        .extend(scope.tags.values().take(HELD_ENTRIES_PER_INPUT));
+                    let room = HELD_CANDIDATES_PER_INPUT.saturating_sub(found.len());
+                    found.extend(scope.all().take(room));
                 } else {
-                    orphans.extend(scope.tags.values().copied());
+                    orphans.extend(scope.all());
                 }
             }
+        }
+        for id in found {
+            self.note_hold(id);
         }
         self.remove_all(&orphans, DropReason::Unregistered, now);
         self.settle(now);
@@ -301,7 +383,7 @@ impl SyncManager {
             SwNotification::Unregistered { storage_key, scope } => {
                 let ids: Vec<_> = self
                     .scope(&storage_key, &scope)
-                    .map(|scope| scope.tags.values().copied().collect())
+                    .map(|scope| scope.all().collect())
                     .unwrap_or_default();
                 // The records went with the commit that removed the service worker; but a batch of
                 // ours may have got to the store after it, so they are removed once more.
@@ -310,7 +392,11 @@ impl SyncManager {
                 self.forget_empty_scope(&storage_key, &scope);
             }
             SwNotification::WindowClients { storage_key, count } => {
-                self.origins.entry(storage_key.clone()).or_default().windows = count;
+                let origin = self.origins.entry(storage_key.clone()).or_default();
+                let before = std::mem::replace(&mut origin.windows, count);
+                if (before == 0) != (count == 0) {
+                    self.refresh_lanes(Some(&storage_key));
+                }
                 self.forget_empty_origin(&storage_key);
             }
         }
@@ -320,16 +406,23 @@ impl SyncManager {
     /// The network is like this now.
     pub fn handle_network(&mut self, now: Timestamp, network: NetworkState) {
         self.begin();
-        self.update_network(network);
+        self.update_network(now, network);
         self.settle(now);
     }
 
-    /// The permission policy says this about an origin now. Revocation removes every registration
-    /// of the origin.
-    pub fn handle_permission(&mut self, now: Timestamp, storage_key: &StorageKey, may_sync: bool) {
+    /// The permission policy says this about an origin now. Revocation of `background-sync`
+    /// (one-shot) removes every registration of the origin, of both kinds; that of
+    /// `periodic-background-sync`, every periodic one.
+    pub fn handle_permission(
+        &mut self,
+        now: Timestamp,
+        storage_key: &StorageKey,
+        kind: SyncKind,
+        may_sync: bool,
+    ) {
         self.begin();
         if !may_sync {
-            self.revoke(storage_key, now);
+            self.revoke(storage_key, kind, now);
         }
         self.settle(now);
     }
@@ -342,38 +435,51 @@ impl SyncManager {
         if !self.exiting {
             self.exiting = true;
             self.take_back_flights(now);
+            self.await_anew.extend(self.awaited.iter().cloned());
         }
         self.settle(now);
     }
 
     /// Every registration, with what holds it back, by origin, scope and tag.
     pub fn snapshot(&self) -> Vec<SyncRegistrationInfo> {
-        let ids = self.origins.values().flat_map(|origin| {
-            origin
-                .scopes
-                .values()
-                .flat_map(|scope| scope.tags.values().copied())
-        });
-        ids.filter_map(|id| {
-            let entry = self.entries.get(&id)?;
-            let record = entry.visible_record()?;
-            let state = public_state(record.state);
-            let due = match record.state {
-                RecordState::Waiting { due } => Some(due),
-                RecordState::Pending | RecordState::Firing { .. } => None,
-            };
-            Some(SyncRegistrationInfo {
-                storage_key: entry.key.storage_key.clone(),
-                scope: entry.key.scope.clone(),
-                tag: entry.key.tag.clone(),
-                state,
-                attempts: record.attempts,
-                registered: record.registered,
-                due,
-                held_by: self.held_by(entry),
-            })
+        let ids = self
+            .origins
+            .values()
+            .flat_map(|origin| origin.scopes.values().flat_map(Scope::all));
+        ids.filter_map(|id| self.info(self.entries.get(&id)?))
+            .collect()
+    }
+
+    /// A registration as an operator sees it; nothing for one that is not there any more.
+    pub(crate) fn info(&self, entry: &Entry) -> Option<SyncRegistrationInfo> {
+        let record = entry.visible_record()?;
+        let periodic = record.periodic.as_ref();
+        let storage_key = &entry.key.storage_key;
+        let suspended = matches!(entry.place, Place::Suspended);
+        let due = match record.state {
+            RecordState::Waiting { due } => Some(due),
+            RecordState::Pending => periodic.and_then(|periodic| {
+                let due = self.periodic.due_of(storage_key, periodic)?;
+                Some(self.periodic.admits(storage_key, due, self.now).1.wall)
+            }),
+            RecordState::Firing { .. } => None,
+        };
+        Some(SyncRegistrationInfo {
+            kind: entry.key.kind,
+            storage_key: storage_key.clone(),
+            scope: entry.key.scope.clone(),
+            tag: entry.key.tag.clone(),
+            state: if suspended {
+                SyncRegistrationState::Suspended
+            } else {
+                public_state(record.state)
+            },
+            attempts: record.attempts,
+            registered: record.registered,
+            min_interval: periodic.map(|periodic| periodic.min_interval),
+            due,
+            held_by: self.held_by(entry),
         })
-        .collect()
     }
 
     /// The contract: whoever changes the manager drains its outputs before the next change.
@@ -386,57 +492,21 @@ impl SyncManager {
 
     /// What follows from any input.
     pub(crate) fn settle(&mut self, now: Timestamp) {
+        self.now = now;
         if !self.exiting {
             self.run_timers(now);
+            self.run_periodic(now);
             self.retry_store(now);
             self.start_attempts(now);
             self.log_holds(now);
         }
         self.flush_log();
+        self.periodic.settle(now);
+        self.update_awaited();
         if self.exiting && self.commits.is_empty() && self.flights.is_empty() && !self.exited {
             self.exited = true;
             self.outputs.push_back(Output::Exited);
         }
-    }
-
-    /// Take over a record that an earlier run left behind.
-    fn recover(&mut self, key: SyncKey, record: SyncRecord, now: Timestamp) {
-        self.next_sequence = self.next_sequence.max(record.sequence.saturating_add(1));
-        let mut interrupted = None;
-        let mut due = None;
-        match record.state {
-            RecordState::Pending => {}
-            RecordState::Waiting { due: wall } => {
-                // When the clock was set back while nothing ran, no back-off gets longer than it
-                // can be.
-                let (_, longest) = self
-                    .policy
-                    .jitter_range(self.policy.retry_delay(self.policy.max_attempts));
-                let left = wall.saturating_since(now.wall).min(longest);
-                due = Some(now.monotonic.saturating_add(left));
-            }
-            RecordState::Firing { started, .. } => {
-                // The attempt ended when the engine did, which is known no better.
-                let at = Timestamp {
-                    wall: started.min(now.wall),
-                    monotonic: now.monotonic,
-                };
-                interrupted = Some((record.attempts, at));
-            }
-        }
-        let id = self.entry_of(key);
-        let ended = interrupted.map(|(attempts, at)| Ended {
-            how: End::Interrupted,
-            at,
-            retry_delay: self.draw_retry_delay(attempts),
-            early_requesters: 0,
-        });
-        if let Some(entry) = self.entries.get_mut(&id) {
-            entry.record = Some(record);
-            entry.due = due;
-            entry.ended = ended;
-        }
-        self.advance(id, now);
     }
 
     /// <https://wicg.github.io/background-sync/spec/#dom-syncmanager-register>, as far as it may
@@ -455,12 +525,12 @@ impl SyncManager {
         let Some(scope) = scope.filter(|scope| scope.active_worker) else {
             return Err(RegisterError::NoActiveWorker);
         };
-        let tags = scope.tags.len();
-        let exists = scope.tags.contains_key(&key.tag);
+        let tags = scope.len();
+        let exists = scope.tags(key.kind).contains_key(&key.tag);
         // Step 3: the user must not have disabled background sync.
         if !may_sync {
-            self.revoke(&key.storage_key, now);
-            return Err(RegisterError::PermissionDenied);
+            self.revoke(&key.storage_key, key.kind, now);
+            return Err(RegisterError::PermissionDenied(key.kind));
         }
         // Step 4 to 6: the origin must not be in the background.
         let origin = self.origins.get(&key.storage_key);

@@ -2,7 +2,10 @@
 //!
 //! | tree | key | value |
 //! |---|---|---|
-//! | `SyncRegistrations` | storage key, scope, kind (one byte), tag | [`SyncRecord`] |
+//! | `SyncRegistrations` | storage key, scope, kind 1, tag | [`SyncRecord`] |
+//! | `SyncRegistrations` | storage key, scope, kind 2, tag | [`SyncRecord`] and `PeriodicRecord` |
+//! | `SyncRegistrations` | storage key, empty, kind 3 | the last turn of an origin, for its floor |
+//! | `SyncRegistrations` | empty, empty, kind 3 | the last turn of any origin |
 //! | `SyncLog` | sequence number | [`LogEntry`](sync_traits::LogEntry) |
 //!
 //! The removal of a service worker registration removes everything under (storage key, scope), and
@@ -13,25 +16,32 @@ use base::{DomString, StorageKey};
 use network_traits::NetworkIdentity;
 use serde::{Deserialize, Serialize};
 use storage::key::{KeyReader, KeyWriter};
-use storage::{Batch, Tree};
+use storage::{Batch, Record, Tree};
+use sync_traits::SyncKind;
 use url::Url;
 
-/// The version of the record format.
-pub(crate) const RECORD_VERSION: u16 = 1;
+use crate::periodic::{PeriodicRecord, PeriodicState};
+use crate::policy::SyncPolicy;
 
-/// The kind byte of one-shot registrations. Periodic ones get another.
+/// The version of the formats of both kinds of registrations.
+const RECORD_VERSION: u16 = 1;
+
+/// The kind bytes in keys. They are never changed or used again.
 const KIND_ONE_SHOT: u8 = 1;
+const KIND_PERIODIC: u8 = 2;
 
 /// What a registration takes in the store beside its scope and tag, rounded up.
 const FIXED_BYTES: u64 = 128;
 
 /// Which sync registration: at most one exists for each of these.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct SyncKey {
     /// Whose it is.
     pub storage_key: StorageKey,
     /// The scope of its service worker registration.
     pub scope: Url,
+    /// One-shot or periodic: a tag of one kind has nothing to do with the same tag of the other.
+    pub kind: SyncKind,
     /// <https://wicg.github.io/background-sync/spec/#tag>
     pub tag: DomString,
 }
@@ -40,9 +50,12 @@ impl SyncKey {
     /// The key of its record.
     pub(crate) fn to_bytes(&self) -> Vec<u8> {
         KeyWriter::new()
-            .text(&self.storage_key.to_string())
+            .text(self.storage_key.as_str())
             .text(self.scope.as_str())
-            .byte(KIND_ONE_SHOT)
+            .byte(match self.kind {
+                SyncKind::OneShot => KIND_ONE_SHOT,
+                SyncKind::Periodic => KIND_PERIODIC,
+            })
             .code_units(self.tag.code_units())
             .finish()
     }
@@ -53,13 +66,16 @@ impl SyncKey {
         let mut reader = KeyReader::new(bytes);
         let storage_key = StorageKey::try_from(reader.text()?).ok()?;
         let scope = Url::parse(&reader.text()?).ok()?;
-        if reader.byte()? != KIND_ONE_SHOT {
-            return None;
-        }
+        let kind = match reader.byte()? {
+            KIND_ONE_SHOT => SyncKind::OneShot,
+            KIND_PERIODIC => SyncKind::Periodic,
+            _ => return None,
+        };
         let tag = DomString::from_code_units(reader.code_units()?);
         reader.is_at_end().then_some(Self {
             storage_key,
             scope,
+            kind,
             tag,
         })
     }
@@ -92,6 +108,37 @@ pub struct SyncRecord {
     pub registered: WallTime,
     /// The one network on which it may fire; `None` for any.
     pub network: Option<NetworkIdentity>,
+    /// What only a periodic one has; stored beside the rest.
+    #[serde(skip)]
+    pub periodic: Option<Box<PeriodicState>>,
+}
+
+impl SyncRecord {
+    /// Whether an attempt was made for which there may be another one: then what comes next is a
+    /// retry, and not the next interval.
+    pub(crate) fn is_retry(&self) -> bool {
+        self.attempts > 0 || self.uncounted_attempts > 0
+    }
+
+    /// When it is too old to fire; a periodic one never is.
+    pub(crate) fn expiry(&self, policy: &SyncPolicy) -> Option<WallTime> {
+        let expires = self.periodic.is_none();
+        expires.then(|| policy.expiry(self.registered)).flatten()
+    }
+
+    /// Its place among those of its kind and origin that may fire: the oldest first. For periodic
+    /// ones that is by the last event, so that what did not fit into a turn comes first in the
+    /// next; and they come after the one-shot ones.
+    pub(crate) fn order(&self) -> u64 {
+        const PERIODIC: u64 = 1 << 63;
+        match &self.periodic {
+            None => self.sequence,
+            Some(periodic) => {
+                let anchor = periodic.anchor.wall.as_millis();
+                PERIODIC | u64::try_from(anchor).unwrap_or(0)
+            }
+        }
+    }
 }
 
 /// The state of a stored registration.
@@ -117,14 +164,29 @@ pub enum RecordState {
 
 /// Store a record.
 pub(crate) fn put(batch: &mut Batch, key: &SyncKey, record: &SyncRecord) {
-    batch
-        .put_record(
-            Tree::SyncRegistrations,
-            &key.to_bytes(),
-            RECORD_VERSION,
-            record,
-        )
-        .expect("numbers and plain enums can always be encoded");
+    let bytes = key.to_bytes();
+    let encoded = match PeriodicRecord::of(record) {
+        Some(periodic) => {
+            batch.put_record(Tree::SyncRegistrations, &bytes, RECORD_VERSION, &periodic)
+        }
+        None => batch.put_record(Tree::SyncRegistrations, &bytes, RECORD_VERSION, record),
+    };
+    encoded.expect("numbers and plain enums can always be encoded");
+}
+
+/// What [`put`] stored, or why it makes no sense.
+pub(crate) fn decode(key: &SyncKey, record: &Record) -> Result<SyncRecord, String> {
+    if record.version != RECORD_VERSION {
+        return Err(format!(
+            "its version is {}, not {RECORD_VERSION}",
+            record.version
+        ));
+    }
+    match key.kind {
+        SyncKind::OneShot => record.decode(),
+        SyncKind::Periodic => record.decode().map(PeriodicRecord::into_record),
+    }
+    .map_err(|error| error.to_string())
 }
 
 /// Remove a record.
@@ -140,11 +202,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_tag_survives_in_a_key(units in prop::collection::vec(any::<u16>(), 0..8)) {
+        fn any_tag_survives_in_a_key(
+            units in prop::collection::vec(any::<u16>(), 0..8),
+            kind in prop::sample::select(vec![SyncKind::OneShot, SyncKind::Periodic]),
+        ) {
             let scope = Url::parse("https://example.org/app/").unwrap();
             let key = SyncKey {
                 storage_key: StorageKey::from_url(&scope).unwrap(),
                 scope,
+                kind,
                 tag: DomString::from_code_units(units),
             };
             prop_assert_eq!(SyncKey::from_bytes(&key.to_bytes()), Some(key));

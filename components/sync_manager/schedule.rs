@@ -5,8 +5,11 @@ use std::ops::Bound;
 
 use base::StorageKey;
 use base::time::{Deadline, MonotonicTime, Timestamp, WallTime};
-use network_traits::{LinkState, NetworkIdentity, NetworkState};
+use network_traits::{LinkState, NetworkIdentity, NetworkState, PortalState, Reachability};
 use sync_traits::HoldReason;
+
+use crate::policy::SyncPolicy;
+use crate::tables::Origin;
 
 /// One tag of one scope in the manager's tables, as long as it runs.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -20,58 +23,129 @@ pub(crate) struct Lane {
     pub(crate) network: Option<NetworkIdentity>,
 }
 
+/// What decides whether the registrations of a lane may fire now.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Conditions<'a> {
+    pub(crate) policy: &'a SyncPolicy,
+    pub(crate) network: &'a NetworkState,
+    /// There is a network, but it has not been there for long enough.
+    pub(crate) settling: bool,
+    pub(crate) origins: &'a BTreeMap<StorageKey, Origin>,
+}
+
+/// What keeps the registrations of a lane from firing.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Held {
+    /// The first of the reasons.
+    pub(crate) by: Option<HoldReason>,
+    /// Whether they are held, and would fire if their origin could be reached.
+    pub(crate) awaits_origin: bool,
+}
+
 impl Lane {
-    /// What about the network keeps registrations of this lane from firing.
-    pub(crate) fn held_by(&self, network: &NetworkState) -> Option<HoldReason> {
+    /// Everything that keeps registrations of this lane from firing, what matters first.
+    pub(crate) fn holds(&self, conditions: Conditions<'_>) -> impl Iterator<Item = HoldReason> {
+        let window = conditions.policy.needs_window
+            && conditions
+                .origins
+                .get(&self.storage_key)
+                .is_none_or(|origin| origin.windows == 0);
+        let window = window.then_some(HoldReason::NoWindow);
+        self.network_hold(conditions).into_iter().chain(window)
+    }
+
+    pub(crate) fn held(&self, conditions: Conditions<'_>) -> Held {
+        let mut holds = self.holds(conditions);
+        let by = holds.next();
+        let awaits_origin = conditions.policy.heeds_reachability
+            && by.as_ref().is_some_and(is_about_reaching_the_origin)
+            && holds.next().is_none();
+        Held { by, awaits_origin }
+    }
+
+    fn network_hold(&self, conditions: Conditions<'_>) -> Option<HoldReason> {
+        let network = conditions.network;
+        let is_local = self.storage_key.is_loopback();
         if !network.is_online_for(&self.storage_key) {
-            let unknown = network.link == LinkState::Unknown && !network.emulated_offline;
-            return Some(if unknown {
-                HoldReason::NetworkUnknown
-            } else {
-                HoldReason::Offline
+            return Some(match network.link {
+                _ if network.emulated_offline => HoldReason::Offline,
+                LinkState::Unknown => HoldReason::NetworkUnknown,
+                LinkState::Routable => HoldReason::CaptivePortal,
+                LinkState::None | LinkState::NoAddress | LinkState::NoRoute => HoldReason::Offline,
             });
         }
-        // What stays on this machine tells no network anything.
-        let elsewhere = self.network.is_some()
-            && self.network != network.identity
-            && !self.storage_key.is_loopback();
-        elsewhere.then_some(HoldReason::OtherNetwork)
+        // What stays on this machine tells no network anything, and needs no link.
+        if self.network.is_some() && self.network != network.identity && !is_local {
+            return Some(HoldReason::OtherNetwork);
+        }
+        if conditions.settling && !is_local {
+            return Some(HoldReason::Settling);
+        }
+        if !conditions.policy.heeds_reachability {
+            return None;
+        }
+        match network.reachability(&self.storage_key) {
+            Reachability::Checking => Some(HoldReason::Checking),
+            Reachability::Unreachable => Some(HoldReason::Unreachable),
+            // A network that may have a captive portal is checked first, unless the origin has
+            // proved meanwhile that it can be reached.
+            Reachability::Unknown if network.portal == PortalState::Unchecked && !is_local => {
+                Some(HoldReason::Checking)
+            }
+            Reachability::Unknown | Reachability::Reachable => None,
+        }
     }
 }
 
+/// Whether a reason will be gone when the origin can be reached.
+fn is_about_reaching_the_origin(reason: &HoldReason) -> bool {
+    matches!(
+        reason,
+        HoldReason::NetworkUnknown
+            | HoldReason::Offline
+            | HoldReason::CaptivePortal
+            | HoldReason::Settling
+            | HoldReason::Checking
+            | HoldReason::Unreachable
+    )
+}
+
 /// Registrations that are pending and have an active worker, oldest first in each lane. Lanes that
-/// the network does not hold back take turns.
+/// nothing holds back take turns.
+///
+/// There is one entry for each such registration, so what bounds them bounds this.
 #[derive(Debug, Default)]
 pub(crate) struct ReadyQueue {
-    lanes: BTreeMap<Lane, BTreeSet<(u64, EntryId)>>,
+    /// By [`order`](crate::SyncRecord::order).
+    lanes: BTreeMap<Lane, Waiters>,
     runnable: BTreeSet<Lane>,
     /// The lane that had the last turn.
     last: Option<Lane>,
 }
 
+#[derive(Debug, Default)]
+struct Waiters {
+    held: Held,
+    entries: BTreeSet<(u64, EntryId)>,
+}
+
 impl ReadyQueue {
-    pub(crate) fn insert(
-        &mut self,
-        lane: Lane,
-        sequence: u64,
-        entry: EntryId,
-        network: &NetworkState,
-    ) {
-        if !self.lanes.contains_key(&lane) && lane.held_by(network).is_none() {
+    /// Add a registration; `held` is what holds its lane.
+    pub(crate) fn insert(&mut self, lane: Lane, sequence: u64, entry: EntryId, held: Held) {
+        if held.by.is_none() {
             self.runnable.insert(lane.clone());
         }
-        self.lanes
-            .entry(lane)
-            .or_default()
-            .insert((sequence, entry));
+        let waiters = self.lanes.entry(lane).or_default();
+        waiters.held = held;
+        waiters.entries.insert((sequence, entry));
     }
 
     pub(crate) fn remove(&mut self, lane: &Lane, sequence: u64, entry: EntryId) {
-        let Some(entries) = self.lanes.get_mut(lane) else {
+        let Some(waiters) = self.lanes.get_mut(lane) else {
             return;
         };
-        entries.remove(&(sequence, entry));
-        if entries.is_empty() {
+        waiters.entries.remove(&(sequence, entry));
+        if waiters.entries.is_empty() {
             self.lanes.remove(lane);
             self.runnable.remove(lane);
         }
@@ -86,7 +160,7 @@ impl ReadyQueue {
             .next()
             .or_else(|| self.runnable.first())?
             .clone();
-        let (_, entry) = *self.lanes.get(&lane)?.first()?;
+        let (_, entry) = *self.lanes.get(&lane)?.entries.first()?;
         self.last = Some(lane);
         Some(entry)
     }
@@ -96,28 +170,54 @@ impl ReadyQueue {
         !self.runnable.is_empty()
     }
 
-    /// The network changed. Gives up to `sample` registrations of each lane for which it makes a
-    /// difference.
-    pub(crate) fn update_network(
+    /// Whether something of the origin would fire if it could be reached.
+    pub(crate) fn awaits(&self, storage_key: &StorageKey) -> bool {
+        self.lanes
+            .range(Lane::first(storage_key)..)
+            .take_while(|(lane, _)| lane.storage_key == *storage_key)
+            .any(|(_, waiters)| waiters.held.awaits_origin)
+    }
+
+    /// The conditions have changed for the lanes of one origin, or of all. Gives the origins for
+    /// which it makes a difference, and up to `sample` of their registrations.
+    pub(crate) fn refresh(
         &mut self,
-        network: &NetworkState,
-        previous: &NetworkState,
+        storage_key: Option<&StorageKey>,
+        conditions: Conditions<'_>,
         sample: usize,
-    ) -> Vec<EntryId> {
+    ) -> (Vec<StorageKey>, Vec<EntryId>) {
+        let mut origins = Vec::new();
         let mut affected = Vec::new();
-        for (lane, entries) in &self.lanes {
-            let held_by = lane.held_by(network);
-            if held_by == lane.held_by(previous) {
+        let first = storage_key.map_or(Bound::Unbounded, |key| Bound::Included(Lane::first(key)));
+        for (lane, waiters) in self.lanes.range_mut((first, Bound::Unbounded)) {
+            if storage_key.is_some_and(|key| *key != lane.storage_key) {
+                break;
+            }
+            let held = lane.held(conditions);
+            if held == waiters.held {
                 continue;
             }
-            if held_by.is_none() {
+            if held.by.is_none() {
                 self.runnable.insert(lane.clone());
             } else {
                 self.runnable.remove(lane);
             }
-            affected.extend(entries.iter().take(sample).map(|(_, entry)| *entry));
+            waiters.held = held;
+            origins.push(lane.storage_key.clone());
+            let room = sample.saturating_sub(affected.len());
+            affected.extend(waiters.entries.iter().take(room).map(|(_, entry)| *entry));
         }
-        affected
+        (origins, affected)
+    }
+}
+
+impl Lane {
+    /// The first lane that an origin can have.
+    fn first(storage_key: &StorageKey) -> Self {
+        Self {
+            storage_key: storage_key.clone(),
+            network: None,
+        }
     }
 }
 
@@ -129,42 +229,105 @@ pub(crate) struct Due {
     pub(crate) monotonic: MonotonicTime,
 }
 
-/// What comes due when.
+impl Due {
+    /// When both clocks say what they say at a moment.
+    pub(crate) fn of(time: Timestamp) -> Self {
+        Self {
+            wall: time.wall,
+            monotonic: time.monotonic,
+        }
+    }
+
+    /// When both this and `other` are reached.
+    pub(crate) fn later(self, other: Self) -> Self {
+        Self {
+            wall: self.wall.max(other.wall),
+            monotonic: self.monotonic.max(other.monotonic),
+        }
+    }
+
+    pub(crate) fn is_reached(self, now: Timestamp) -> bool {
+        self.wall <= now.wall || self.monotonic <= now.monotonic
+    }
+}
+
+/// Things in the order in which they come due, on both clocks.
+#[derive(Debug)]
+pub(crate) struct Dues<T> {
+    wall: BTreeSet<(WallTime, T)>,
+    monotonic: BTreeSet<(MonotonicTime, T)>,
+}
+
+impl<T> Default for Dues<T> {
+    fn default() -> Self {
+        Self {
+            wall: BTreeSet::new(),
+            monotonic: BTreeSet::new(),
+        }
+    }
+}
+
+impl<T: Clone + Ord> Dues<T> {
+    pub(crate) fn insert(&mut self, thing: T, due: Due) {
+        self.wall.insert((due.wall, thing.clone()));
+        self.monotonic.insert((due.monotonic, thing));
+    }
+
+    pub(crate) fn remove(&mut self, thing: &T, due: Due) {
+        self.wall.remove(&(due.wall, thing.clone()));
+        self.monotonic.remove(&(due.monotonic, thing.clone()));
+    }
+
+    /// One that has come due.
+    pub(crate) fn first_due(&self, now: Timestamp) -> Option<T> {
+        let wall = self.wall.first().filter(|(due, _)| *due <= now.wall);
+        let wall = wall.map(|(_, thing)| thing);
+        let monotonic = || {
+            let first = self.monotonic.first();
+            first.filter(|(due, _)| *due <= now.monotonic)
+        };
+        wall.or_else(|| monotonic().map(|(_, thing)| thing))
+            .cloned()
+    }
+
+    /// When the first comes due.
+    pub(crate) fn first(&self) -> Option<Due> {
+        Some(Due {
+            wall: self.wall.first()?.0,
+            monotonic: self.monotonic.first()?.0,
+        })
+    }
+}
+
+/// What comes due when. At most one entry for each registration in each index.
 #[derive(Debug, Default)]
 pub(crate) struct Timers {
-    due_wall: BTreeSet<(WallTime, EntryId)>,
-    due_monotonic: BTreeSet<(MonotonicTime, EntryId)>,
+    due: Dues<EntryId>,
     expiry: BTreeSet<(WallTime, EntryId)>,
 }
 
 impl Timers {
     pub(crate) fn insert_due(&mut self, entry: EntryId, due: Due) {
-        self.due_wall.insert((due.wall, entry));
-        self.due_monotonic.insert((due.monotonic, entry));
+        self.due.insert(entry, due);
     }
 
     pub(crate) fn remove_due(&mut self, entry: EntryId, due: Due) {
-        self.due_wall.remove(&(due.wall, entry));
-        self.due_monotonic.remove(&(due.monotonic, entry));
+        self.due.remove(&entry, due);
     }
 
-    pub(crate) fn insert_expiry(&mut self, entry: EntryId, expiry: WallTime) {
-        self.expiry.insert((expiry, entry));
+    pub(crate) fn insert_expiry(&mut self, entry: EntryId, expiry: Option<WallTime>) {
+        self.expiry.extend(expiry.map(|expiry| (expiry, entry)));
     }
 
-    pub(crate) fn remove_expiry(&mut self, entry: EntryId, expiry: WallTime) {
-        self.expiry.remove(&(expiry, entry));
+    pub(crate) fn remove_expiry(&mut self, entry: EntryId, expiry: Option<WallTime>) {
+        if let Some(expiry) = expiry {
+            self.expiry.remove(&(expiry, entry));
+        }
     }
 
     /// A registration whose back-off is over.
     pub(crate) fn first_due(&self, now: Timestamp) -> Option<EntryId> {
-        let wall = self.due_wall.first().filter(|(due, _)| *due <= now.wall);
-        let monotonic = self
-            .due_monotonic
-            .first()
-            .filter(|(due, _)| *due <= now.monotonic);
-        wall.map(|(_, entry)| *entry)
-            .or(monotonic.map(|(_, entry)| *entry))
+        self.due.first_due(now)
     }
 
     /// A registration that is too old.
@@ -177,11 +340,11 @@ impl Timers {
 
     /// When the next of all this comes due.
     pub(crate) fn deadline(&self) -> Deadline {
-        let due = self.due_wall.first().map(|(time, _)| *time);
+        let due = self.due.first();
         let expiry = self.expiry.first().map(|(time, _)| *time);
         Deadline {
-            wall: due.into_iter().chain(expiry).min(),
-            monotonic: self.due_monotonic.first().map(|(time, _)| *time),
+            wall: due.map(|due| due.wall).into_iter().chain(expiry).min(),
+            monotonic: due.map(|due| due.monotonic),
         }
     }
 }

@@ -1,16 +1,19 @@
 //! What the manager knows of origins, scopes and tags, and where each tag stands in the indexes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use base::ids::EventId;
 use base::time::{MonotonicTime, Timestamp};
 use base::{DomString, StorageKey};
-use sync_traits::{DropReason, HoldReason, LogEvent};
+use sync_traits::{DropReason, HoldReason, LogEvent, SyncKind};
 use url::Url;
 
 use crate::error::RegisterError;
 use crate::event_log::Draft;
 use crate::manager::{Requester, SyncManager};
+use crate::place::Place;
 use crate::record::{RecordState, SyncKey, SyncRecord};
 use crate::schedule::{Due, EntryId, Lane};
 use crate::transition::Ended;
@@ -20,18 +23,23 @@ use crate::transition::Ended;
 /// them the log would hold nothing else.
 pub(crate) const HELD_ENTRIES_PER_INPUT: usize = 64;
 
-/// Where an entry stands in the indexes.
-#[derive(Debug, Default)]
-pub(crate) enum Place {
-    /// In none: it is being written or fires, or its last event has not ended.
-    #[default]
-    Nowhere,
-    /// Pending, with an active worker.
-    Ready(Lane),
-    /// Pending, but there is no active worker.
-    NoActiveWorker,
-    /// In back-off.
-    Waiting(Due),
+/// How many registrations are looked at for that. More than those that get an entry, because what
+/// holds many of them is not new.
+pub(crate) const HELD_CANDIDATES_PER_INPUT: usize = 16 * HELD_ENTRIES_PER_INPUT;
+
+/// What a page or worker asked for with a tag.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ask {
+    Register,
+    RegisterPeriodic { min_interval: Duration },
+    UnregisterPeriodic,
+}
+
+/// What was asked for, and by whom.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) requester: Requester,
+    pub(crate) what: Ask,
 }
 
 /// One tag of one scope.
@@ -42,13 +50,20 @@ pub(crate) enum Place {
 /// over or cut short is not written. After a crash it is over again, or cut short again.)
 #[derive(Debug)]
 pub(crate) struct Entry {
-    pub(crate) key: SyncKey,
+    pub(crate) key: Arc<SyncKey>,
     /// What is durable; nothing for one that is being registered or has gone.
     pub(crate) record: Option<SyncRecord>,
+    /// Its number, if `getTags()` lists it.
+    listed: Option<u64>,
     /// For a waiting one, when the back-off is over by the monotonic clock.
     pub(crate) due: Option<MonotonicTime>,
+    /// For a waiting one whose last attempt counted: connectivity does not end the back-off before
+    /// this.
+    pub(crate) not_before: Option<Due>,
     /// How many changes of the network there had been when its last event ended.
     pub(crate) ended_at_change: u64,
+    /// Whether its last event failed while there was no network or its origin could not be reached.
+    pub(crate) wants_network: bool,
     pub(crate) place: Place,
     /// Whether a batch with it is on its way.
     pub(crate) writing: bool,
@@ -58,8 +73,8 @@ pub(crate) struct Entry {
     pub(crate) removal: Option<DropReason>,
     /// ... its event has ended, ...
     pub(crate) ended: Option<Ended>,
-    /// ... and it is registered by these.
-    pub(crate) requesters: Vec<Requester>,
+    /// ... and this is asked for, in this order. Who asks is limited in how many calls may wait.
+    pub(crate) asked: Vec<Asked>,
     /// Its event, from the start of the attempt until the worker is done with it.
     pub(crate) event: Option<EventId>,
     /// What held it back when the event log was last told.
@@ -80,6 +95,14 @@ pub(crate) struct Origin {
     /// The change of the network after which the origin was last known to be unreachable. Kept
     /// because a network monitor forgets what it has not seen for some time.
     pub(crate) unreachable_at_change: Option<u64>,
+    /// The change of the network with which a probe of the origin last succeeded. That ends the
+    /// back-off of each registration whose event failed before that for want of network.
+    pub(crate) verified_at_change: u64,
+    /// How many of its registrations are in back-off after an attempt that failed for want of
+    /// network.
+    pub(crate) waiting_for_network: usize,
+    /// How many of its registrations are being written, the starts of attempts aside.
+    pub(crate) being_written: usize,
     pub(crate) scopes: BTreeMap<Url, Scope>,
 }
 
@@ -87,8 +110,55 @@ pub(crate) struct Origin {
 #[derive(Debug, Default)]
 pub(crate) struct Scope {
     pub(crate) active_worker: bool,
+    /// The same for this scope alone as [`Origin::gained_at_change`].
+    pub(crate) gained_at_change: u64,
     /// <https://wicg.github.io/background-sync/spec/#list-of-sync-registrations>
-    pub(crate) tags: BTreeMap<DomString, EntryId>,
+    one_shot: Tags,
+    /// <https://wicg.github.io/periodic-background-sync/#active-periodic-sync-registrations>
+    periodic: Tags,
+}
+
+/// The registrations of one kind.
+#[derive(Debug, Default)]
+struct Tags {
+    entries: BTreeMap<DomString, EntryId>,
+    /// What `getTags()` lists, in order of registration.
+    listed: BTreeMap<(u64, EntryId), DomString>,
+}
+
+impl Scope {
+    pub(crate) fn tags(&self, kind: SyncKind) -> &BTreeMap<DomString, EntryId> {
+        match kind {
+            SyncKind::OneShot => &self.one_shot.entries,
+            SyncKind::Periodic => &self.periodic.entries,
+        }
+    }
+
+    /// The tags of those that whoever asks may know of, in order of registration.
+    pub(crate) fn listed(&self, kind: SyncKind) -> impl Iterator<Item = &DomString> {
+        match kind {
+            SyncKind::OneShot => self.one_shot.listed.values(),
+            SyncKind::Periodic => self.periodic.listed.values(),
+        }
+    }
+
+    fn tags_mut(&mut self, kind: SyncKind) -> &mut Tags {
+        match kind {
+            SyncKind::OneShot => &mut self.one_shot,
+            SyncKind::Periodic => &mut self.periodic,
+        }
+    }
+
+    /// The registrations of both kinds.
+    pub(crate) fn all(&self) -> impl Iterator<Item = EntryId> + use<'_> {
+        let one_shot = self.one_shot.entries.values();
+        one_shot.chain(self.periodic.entries.values()).copied()
+    }
+
+    /// How many registrations there are, of both kinds.
+    pub(crate) fn len(&self) -> usize {
+        self.one_shot.entries.len() + self.periodic.entries.len()
+    }
 }
 
 impl Entry {
@@ -99,9 +169,23 @@ impl Entry {
             .filter(|_| self.removal.is_none() && !self.being_removed)
     }
 
+    /// Whether it is pending, and nothing has to be written first.
+    pub(crate) fn is_pending(&self) -> bool {
+        matches!(
+            self.place,
+            Place::Ready(_) | Place::NoActiveWorker | Place::EmulatedOffline | Place::NotDue(_)
+        )
+    }
+
+    /// Whether its event is on its way to the service worker or being handled there.
+    pub(crate) fn is_firing(&self) -> bool {
+        let state = self.record.as_ref().map(|record| record.state);
+        self.event.is_some() && matches!(state, Some(RecordState::Firing { .. }))
+    }
+
     /// Whether something is to be written.
     pub(crate) fn has_input(&self) -> bool {
-        self.removal.is_some() || self.ended.is_some() || !self.requesters.is_empty()
+        self.removal.is_some() || self.ended.is_some() || !self.asked.is_empty()
     }
 }
 
@@ -110,28 +194,44 @@ impl SyncManager {
         self.origins.get(storage_key)?.scopes.get(scope)
     }
 
+    pub(crate) fn find(&self, key: &SyncKey) -> Option<EntryId> {
+        let scope = self.scope(&key.storage_key, &key.scope)?;
+        scope.tags(key.kind).get(&key.tag).copied()
+    }
+
     /// The entry with this key, a new one if there is none.
-    pub(crate) fn entry_of(&mut self, key: SyncKey) -> EntryId {
+    pub(crate) fn entry_of(&mut self, mut key: SyncKey) -> EntryId {
+        // All that is known of an origin shares one key.
+        if let Some((known, _)) = self.origins.get_key_value(&key.storage_key) {
+            key.storage_key = known.clone();
+        }
         let origin = self.origins.entry(key.storage_key.clone()).or_default();
         let scope = origin.scopes.entry(key.scope.clone()).or_default();
-        if let Some(id) = scope.tags.get(&key.tag) {
+        let tags = &mut scope.tags_mut(key.kind).entries;
+        if let Some(id) = tags.get(&key.tag) {
             return *id;
         }
         self.next_entry += 1;
         let id = EntryId(self.next_entry);
-        scope.tags.insert(key.tag.clone(), id);
+        tags.insert(key.tag.clone(), id);
+        if key.kind == SyncKind::Periodic {
+            self.periodic.add(&key.storage_key);
+        }
         origin.bytes = origin.bytes.saturating_add(key.stored_bytes());
         let entry = Entry {
-            key,
+            key: Arc::new(key),
             record: None,
+            listed: None,
             due: None,
+            not_before: None,
             ended_at_change: 0,
+            wants_network: false,
             place: Place::Nowhere,
             writing: false,
             being_removed: false,
             removal: None,
             ended: None,
-            requesters: Vec::new(),
+            asked: Vec::new(),
             event: None,
             held_by: None,
         };
@@ -147,12 +247,16 @@ impl SyncManager {
         let SyncKey {
             storage_key,
             scope: url,
+            kind,
             tag,
-        } = &entry.key;
+        } = &*entry.key;
+        if *kind == SyncKind::Periodic {
+            self.periodic.remove(storage_key);
+        }
         if let Some(origin) = self.origins.get_mut(storage_key) {
             origin.bytes = origin.bytes.saturating_sub(entry.key.stored_bytes());
             if let Some(scope) = origin.scopes.get_mut(url) {
-                scope.tags.remove(tag);
+                scope.tags_mut(*kind).entries.remove(tag);
             }
         }
         self.unwritten.remove(&id);
@@ -163,7 +267,7 @@ impl SyncManager {
         let Some(origin) = self.origins.get_mut(storage_key) else {
             return;
         };
-        let empty = |scope: &Scope| !scope.active_worker && scope.tags.is_empty();
+        let empty = |scope: &Scope| !scope.active_worker && scope.len() == 0;
         if origin.scopes.get(url).is_some_and(empty) {
             origin.scopes.remove(url);
             self.forget_empty_origin(storage_key);
@@ -191,113 +295,37 @@ impl SyncManager {
             return;
         }
         scope.active_worker = active_worker;
-        let ids: Vec<_> = scope.tags.values().copied().collect();
-        for id in ids {
-            let pending = self.entries.get(&id).is_some_and(|entry| {
-                matches!(entry.place, Place::Ready(_) | Place::NoActiveWorker)
-            });
-            if pending {
-                self.take_out(id);
-                self.put_in(id);
-            }
-        }
+        self.place_pending_anew(storage_key, url);
         self.forget_empty_scope(storage_key, url);
     }
 
-    /// Put an entry that nothing is to be written for where its state belongs.
-    pub(crate) fn put_in(&mut self, id: EntryId) {
-        self.skip_back_off(id);
-        let Some(entry) = self.entries.get(&id) else {
-            return;
-        };
-        let Some(record) = &entry.record else { return };
-        let SyncKey {
-            storage_key, scope, ..
-        } = &entry.key;
-        let sequence = record.sequence;
-        let place = match record.state {
-            RecordState::Firing { .. } => return,
-            RecordState::Waiting { due: wall } => Place::Waiting(Due {
-                wall,
-                monotonic: entry.due.unwrap_or_default(),
-            }),
-            // An event of an earlier registration with this tag is still being handled.
-            RecordState::Pending if entry.event.is_some() => Place::Nowhere,
-            RecordState::Pending if self.has_active_worker(storage_key, scope) => {
-                Place::Ready(Lane {
-                    storage_key: storage_key.clone(),
-                    network: record.network,
-                })
-            }
-            RecordState::Pending => Place::NoActiveWorker,
-        };
-        self.timers
-            .insert_expiry(id, record.registered.saturating_add(self.policy.max_age));
-        match &place {
-            Place::Waiting(due) => {
-                self.timers.insert_due(id, *due);
-                self.waiting
-                    .entry(storage_key.clone())
-                    .or_default()
-                    .insert(id);
-            }
-            Place::Ready(lane) => {
-                self.ready.insert(lane.clone(), sequence, id, &self.network);
-                self.held_anew.push(id);
-            }
-            Place::NoActiveWorker => self.held_anew.push(id),
-            Place::Nowhere => {}
-        }
-        if let Some(entry) = self.entries.get_mut(&id) {
-            if let Place::Waiting(due) = &place {
-                entry.held_by = Some(HoldReason::BackOff { until: due.wall });
-            }
-            entry.place = place;
-        }
+    pub(crate) fn scope_mut(&mut self, storage_key: &StorageKey, url: &Url) -> Option<&mut Scope> {
+        self.origins.get_mut(storage_key)?.scopes.get_mut(url)
     }
 
-    /// A waiting registration is pending at once if connectivity came since its event ended, while
-    /// that was being written.
-    fn skip_back_off(&mut self, id: EntryId) {
+    /// What may be seen of an entry may have changed: have `getTags()` list it, or not any more.
+    fn list(&mut self, id: EntryId) {
         let Some(entry) = self.entries.get_mut(&id) else {
             return;
         };
-        let Some(record) = &mut entry.record else {
+        let sequence = entry.visible_record().map(|record| record.sequence);
+        let before = std::mem::replace(&mut entry.listed, sequence);
+        if before == sequence {
             return;
-        };
-        let origin = self.origins.get(&entry.key.storage_key);
-        let gained = origin.is_some_and(|origin| entry.ended_at_change < origin.gained_at_change);
-        if gained && matches!(record.state, RecordState::Waiting { .. }) {
-            record.state = RecordState::Pending;
-            entry.due = None;
         }
-    }
-
-    /// Take an entry out of the indexes.
-    pub(crate) fn take_out(&mut self, id: EntryId) {
-        let Some(entry) = self.entries.get_mut(&id) else {
-            return;
-        };
-        let Some(record) = &entry.record else { return };
-        self.timers
-            .remove_expiry(id, record.registered.saturating_add(self.policy.max_age));
-        match std::mem::take(&mut entry.place) {
-            Place::Waiting(due) => {
-                self.timers.remove_due(id, due);
-                if let Some(waiting) = self.waiting.get_mut(&entry.key.storage_key) {
-                    waiting.remove(&id);
-                    if waiting.is_empty() {
-                        self.waiting.remove(&entry.key.storage_key);
-                    }
-                }
+        let key = Arc::clone(&entry.key);
+        if let Some(scope) = self.scope_mut(&key.storage_key, &key.scope) {
+            let listed = &mut scope.tags_mut(key.kind).listed;
+            if let Some(before) = before {
+                listed.remove(&(before, id));
             }
-            Place::Ready(lane) => self.ready.remove(&lane, record.sequence, id),
-            Place::NoActiveWorker | Place::Nowhere => {}
+            listed.extend(sequence.map(|sequence| ((sequence, id), key.tag.clone())));
         }
     }
 
     /// What is next for an entry: something to write, a place in the indexes, or the end.
     pub(crate) fn advance(&mut self, id: EntryId, now: Timestamp) {
+        self.list(id);
         let Some(entry) = self.entries.get(&id) else {
             return;
         };
@@ -310,7 +338,7 @@ impl SyncManager {
             let asked_for = self
                 .entries
                 .get(&id)
-                .is_some_and(|entry| !entry.requesters.is_empty());
+                .is_some_and(|entry| !entry.asked.is_empty());
             if asked_for || self.store_retry.is_none() {
                 self.write(&[id], now);
             } else {
@@ -332,19 +360,23 @@ impl SyncManager {
             let Some(entry) = self.entries.get_mut(&id) else {
                 continue;
             };
-            let requesters = std::mem::take(&mut entry.requesters);
+            // Who wants it to go waits until it is gone.
+            let gone = |asked: &mut Asked| !matches!(asked.what, Ask::UnregisterPeriodic);
+            let rejected: Vec<Asked> = entry.asked.extract_if(.., gone).collect();
             entry.ended = None;
             // One that is not stored and not being stored is only there for its last event.
             if entry.record.is_some() || entry.writing {
                 entry.removal = Some(reason);
             }
+            let kind = entry.key.kind;
             let (event, writing, has_input) = (entry.event, entry.writing, entry.has_input());
-            for requester in requesters {
-                self.reply_registered(requester, Err(removal_error(reason).exception()));
+            for asked in rejected {
+                self.reply(asked, Err(removal_error(kind, reason).exception()));
             }
             if let Some(event) = event {
                 self.abandon_flight(event);
             }
+            self.list(id);
             self.take_out(id);
             if has_input && !writing {
                 to_write.push(id);
@@ -357,21 +389,25 @@ impl SyncManager {
         }
     }
 
-    /// The origin may not sync any more.
-    pub(crate) fn revoke(&mut self, storage_key: &StorageKey, now: Timestamp) {
+    /// The origin may not sync any more. Without `background-sync` it may not sync at all; without
+    /// `periodic-background-sync`, not periodically.
+    pub(crate) fn revoke(&mut self, storage_key: &StorageKey, kind: SyncKind, now: Timestamp) {
         let Some(origin) = self.origins.get(storage_key) else {
             return;
         };
-        let ids: Vec<_> = origin
-            .scopes
-            .values()
-            .flat_map(|scope| scope.tags.values().copied())
-            .collect();
+        let scopes = origin.scopes.values();
+        let ids: Vec<_> = match kind {
+            SyncKind::OneShot => scopes.flat_map(Scope::all).collect(),
+            SyncKind::Periodic => scopes
+                .flat_map(|scope| scope.tags(kind).values().copied())
+                .collect(),
+        };
         self.remove_all(&ids, DropReason::PermissionRevoked, now);
     }
 
     /// Do what has come due.
     pub(crate) fn run_timers(&mut self, now: Timestamp) {
+        self.settle_link(now.monotonic);
         while let Some(id) = self.timers.first_expired(now) {
             self.take_out(id);
             if let Some(entry) = self.entries.get_mut(&id) {
@@ -384,52 +420,55 @@ impl SyncManager {
         }
     }
 
-    /// A waiting registration becomes pending.
-    pub(crate) fn end_back_off(&mut self, id: EntryId) {
-        self.take_out(id);
-        if let Some(entry) = self.entries.get_mut(&id) {
-            entry.due = None;
-            if let Some(record) = &mut entry.record {
-                record.state = RecordState::Pending;
-            }
-        }
-        self.put_in(id);
-    }
-
     pub(crate) fn has_active_worker(&self, storage_key: &StorageKey, scope: &Url) -> bool {
         self.scope(storage_key, scope)
             .is_some_and(|scope| scope.active_worker)
     }
 
-    /// What holds an entry back now.
+    /// What holds an entry back now: of several reasons, the one that its place stands for.
     pub(crate) fn held_by(&self, entry: &Entry) -> Option<HoldReason> {
-        let firing = |record: &SyncRecord| matches!(record.state, RecordState::Firing { .. });
-        if entry.event.is_some() && entry.record.as_ref().is_some_and(firing) {
+        if entry.is_firing() {
             return None;
         }
         if entry.writing || entry.has_input() {
             return Some(HoldReason::Storing);
         }
         match &entry.place {
-            Place::Waiting(due) => Some(HoldReason::BackOff { until: due.wall }),
+            Place::Waiting { due, .. } => Some(HoldReason::BackOff { until: due.wall }),
             Place::NoActiveWorker => Some(HoldReason::NoActiveWorker),
+            Place::EmulatedOffline => Some(HoldReason::Offline),
             Place::Ready(lane) => Some(self.held_in(lane)),
+            Place::NotDue(due) => Some(self.periodic.held_until(
+                &entry.key.storage_key,
+                *due,
+                self.now,
+            )),
+            Place::Suspended => Some(HoldReason::Suspended),
             // It waits for the end of an event of an earlier registration.
             Place::Nowhere => Some(HoldReason::Queued),
         }
     }
 
     fn held_in(&self, lane: &Lane) -> HoldReason {
-        lane.held_by(&self.network)
-            .unwrap_or(if self.store_retry.is_some() {
-                HoldReason::Storing
-            } else {
-                HoldReason::Queued
-            })
+        let held = lane.held(self.conditions());
+        held.by.unwrap_or(if self.store_retry.is_some() {
+            HoldReason::Storing
+        } else {
+            HoldReason::Queued
+        })
+    }
+
+    /// Remember that an entry may be held for a reason that is new to the event log. Of a great
+    /// many, only the first can have an entry there.
+    pub(crate) fn note_hold(&mut self, id: EntryId) {
+        if self.held_anew.len() < HELD_CANDIDATES_PER_INPUT {
+            self.held_anew.push(id);
+        }
     }
 
     /// Tell the event log what holds back entries that have just come to stand where they are.
-    /// That the store cannot write is told by nobody who depends on the store.
+    /// That the store cannot write is told by nobody who depends on the store, and a check takes
+    /// but a moment.
     pub(crate) fn log_holds(&mut self, now: Timestamp) {
         let mut room = HELD_ENTRIES_PER_INPUT;
         for id in std::mem::take(&mut self.held_anew) {
@@ -439,14 +478,16 @@ impl SyncManager {
             let Some(entry) = self.entries.get(&id) else {
                 continue;
             };
-            if !matches!(entry.place, Place::Ready(_) | Place::NoActiveWorker) {
+            if matches!(entry.place, Place::NotDue(_))
+                || !entry.is_pending() && !matches!(entry.place, Place::Suspended)
+            {
                 continue;
             }
             let unreported =
                 matches!(entry.place, Place::NoActiveWorker) && !self.service_workers_known;
             let reason = self.held_by(entry).filter(|reason| {
                 !unreported
-                    && *reason != HoldReason::Storing
+                    && !matches!(reason, HoldReason::Storing | HoldReason::Checking)
                     && entry.held_by.as_ref() != Some(reason)
             });
             let Some(reason) = reason else { continue };
@@ -456,7 +497,7 @@ impl SyncManager {
                 let event = LogEvent::Held { reason };
                 self.log.push(Draft {
                     time: now.wall,
-                    key: entry.key.clone(),
+                    key: Arc::clone(&entry.key),
                     event,
                 });
             }
@@ -465,12 +506,13 @@ impl SyncManager {
 }
 
 /// What someone is told who waits for a registration that is being removed.
-pub(crate) fn removal_error(reason: DropReason) -> RegisterError {
+pub(crate) fn removal_error(kind: SyncKind, reason: DropReason) -> RegisterError {
     match reason {
-        DropReason::PermissionRevoked => RegisterError::PermissionDenied,
+        DropReason::PermissionRevoked => RegisterError::PermissionDenied(kind),
         DropReason::AttemptsExhausted
         | DropReason::Expired
         | DropReason::Unregistered
+        | DropReason::UnregisteredByPage
         | DropReason::Unreadable => RegisterError::Unregistered,
     }
 }

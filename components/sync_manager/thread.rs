@@ -3,16 +3,18 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use base::StorageKey;
 use base::channel::{Callback, Received, Receiver, Sender, unbounded};
 use base::ids::{ClientId, EventId};
-use base::time::Clock;
+use base::time::{Clock, WallTime};
 use network_traits::{NetworkMonitorHandle, SubscriptionId};
-use storage::{CommitError, Store};
+use storage::{CommitError, Durability, Store, Tree};
 use sw_traits::{RegistrationSnapshot, SwRegistrationHandle, WorkerEvent};
 use sync_traits::{
-    LogEntry, PermissionPolicy, SyncClientEvent, SyncManagerHandle, SyncManagerMessage, SyncRequest,
+    EngagementPolicy, LogEntry, PermissionPolicy, SyncClientEvent, SyncKind, SyncManagerHandle,
+    SyncManagerMessage, SyncRequest, WakeUp,
 };
 use url::Url;
 
@@ -21,6 +23,9 @@ use crate::manager::{Output, Requester, SyncManager};
 use crate::policy::SyncPolicy;
 use crate::read;
 use crate::record::SyncKey;
+
+/// Times that differ by less are the same to who lets the machine sleep.
+const SAME_TIME: Duration = Duration::from_secs(1);
 
 /// What the sync manager works with.
 pub struct SyncManagerConfig {
@@ -34,6 +39,10 @@ pub struct SyncManagerConfig {
     pub clock: Arc<dyn Clock>,
     /// Who decides which origin may sync.
     pub permission: Box<dyn PermissionPolicy>,
+    /// Who decides how often an origin may sync periodically.
+    pub engagement: Box<dyn EngagementPolicy>,
+    /// Who is told when something is due next.
+    pub wake_up: Option<Box<dyn WakeUp>>,
     /// Where events are dispatched, and who knows the service worker registrations.
     pub dispatch: SwRegistrationHandle,
     /// Who knows the network.
@@ -120,8 +129,9 @@ pub fn start_with(
     let Inbox { sender, receiver } = inbox;
     let recovered = read::recover(&config.store)?;
     let now = config.clock.now();
-    let max_unanswered_requests = config.policy.max_unanswered_requests;
-    let manager = SyncManager::new(config.policy, config.seed, recovered, now);
+    let policy = config.policy.clamped();
+    let max_unanswered_requests = policy.max_unanswered_requests;
+    let manager = SyncManager::new(policy, config.seed, recovered, now);
     // The registrations are asked for before anybody can dispatch, so their answer comes first.
     config
         .dispatch
@@ -140,6 +150,9 @@ pub fn start_with(
         store: config.store,
         clock: config.clock,
         permission: config.permission,
+        engagement: config.engagement,
+        wake_up: config.wake_up,
+        told_due: None,
         dispatch: config.dispatch,
         network: config.network,
         subscription,
@@ -164,7 +177,7 @@ pub fn start_with(
 struct Client {
     storage_key: StorageKey,
     events: Callback<SyncClientEvent>,
-    /// How many calls of `register()` wait for their answer.
+    /// How many calls of `register()` and `unregister()` wait for their answer.
     unanswered: usize,
 }
 
@@ -174,14 +187,21 @@ struct Runner {
     store: Store,
     clock: Arc<dyn Clock>,
     permission: Box<dyn PermissionPolicy>,
+    engagement: Box<dyn EngagementPolicy>,
+    wake_up: Option<Box<dyn WakeUp>>,
+    /// What was last said to be due next.
+    told_due: Option<WallTime>,
     dispatch: SwRegistrationHandle,
     network: NetworkMonitorHandle,
     subscription: SubscriptionId,
     clients: BTreeMap<ClientId, Client>,
     max_unanswered_requests: usize,
+    /// Trusted code adds itself here; pages cannot.
     observers: Vec<Callback<LogEntry>>,
-    /// Dispatches that wait for a look at the network and the permission.
-    confirmations: VecDeque<(EventId, StorageKey)>,
+    /// Dispatches that wait for a look at the network and the permission: as many as may be in
+    /// flight at most, and none after an input was handled.
+    confirmations: VecDeque<(EventId, SyncKind, StorageKey)>,
+    /// Trusted code again, in the moment between being told to end and the end.
     exits: Vec<Callback<()>>,
     exited: bool,
 }
@@ -193,7 +213,12 @@ impl Runner {
         let now = self.clock.now();
         self.manager.handle_network(now, self.network.current());
         self.drain();
+        let origins: Vec<StorageKey> = self.manager.periodic_origins().cloned().collect();
+        for storage_key in origins {
+            self.ask_engagement(&storage_key);
+        }
         while !self.exited {
+            self.tell_next_due();
             let timeout = self.manager.poll_deadline().after(self.clock.now());
             match receiver.recv_timeout(timeout) {
                 Received::Message(message) => self.handle(message),
@@ -267,8 +292,18 @@ impl Runner {
                 self.manager.handle_committed(now, commit, result);
             }
             SyncManagerMessage::PermissionChanged { storage_key } => {
-                let may_sync = self.permission.may_sync(&storage_key);
-                self.manager.handle_permission(now, &storage_key, may_sync);
+                for kind in [SyncKind::OneShot, SyncKind::Periodic] {
+                    let may_sync = self.may_sync(kind, &storage_key);
+                    self.manager
+                        .handle_permission(now, &storage_key, kind, may_sync);
+                    self.drain();
+                }
+            }
+            SyncManagerMessage::EngagementChanged { storage_key } => {
+                self.ask_engagement(&storage_key);
+            }
+            SyncManagerMessage::Explain { question, done } => {
+                done.call(self.manager.explain(question));
             }
             SyncManagerMessage::ObserveLog { observer } => self.observers.push(observer),
             SyncManagerMessage::Snapshot { done } => done.call(self.manager.snapshot()),
@@ -286,43 +321,122 @@ impl Runner {
             return;
         };
         let storage_key = client.storage_key.clone();
-        match body {
-            SyncRequest::Register { .. } if client.unanswered >= self.max_unanswered_requests => {
-                let limit = self.max_unanswered_requests;
-                client.events.call(SyncClientEvent::Registered {
-                    request: requester.request,
-                    result: Err(RegisterError::TooManyRequests { limit }.exception()),
-                });
-            }
-            SyncRequest::Register { tag } => {
-                client.unanswered += 1;
-                let may_sync = self.permission.may_sync(&storage_key);
-                let key = SyncKey {
-                    storage_key,
-                    scope,
-                    tag,
-                };
+        let (kind, tag) = match &body {
+            SyncRequest::Tags => {
                 self.manager
-                    .handle_register(self.clock.now(), requester, key, may_sync);
+                    .handle_tags(requester, SyncKind::OneShot, &storage_key, &scope);
+                return;
             }
-            SyncRequest::Tags => self.manager.handle_tags(requester, &storage_key, &scope),
+            SyncRequest::PeriodicTags => {
+                self.manager
+                    .handle_tags(requester, SyncKind::Periodic, &storage_key, &scope);
+                return;
+            }
+            SyncRequest::Register { tag } => (SyncKind::OneShot, tag.clone()),
+            SyncRequest::RegisterPeriodic { tag, .. } | SyncRequest::UnregisterPeriodic { tag } => {
+                (SyncKind::Periodic, tag.clone())
+            }
+        };
+        if client.unanswered >= self.max_unanswered_requests {
+            let limit = self.max_unanswered_requests;
+            let error = RegisterError::TooManyRequests { limit }.exception();
+            let (request, result) = (requester.request, Err(error));
+            client.events.call(match body {
+                SyncRequest::UnregisterPeriodic { .. } => {
+                    SyncClientEvent::Unregistered { request, result }
+                }
+                _ => SyncClientEvent::Registered { request, result },
+            });
+            return;
+        }
+        client.unanswered += 1;
+        let now = self.clock.now();
+        let may_sync = self.may_sync(kind, &storage_key);
+        let key = SyncKey {
+            storage_key,
+            scope,
+            kind,
+            tag,
+        };
+        match body {
+            SyncRequest::RegisterPeriodic { min_interval, .. } => {
+                let engagement = self.engagement.engagement(&key.storage_key);
+                self.manager.handle_register_periodic(
+                    now,
+                    requester,
+                    key,
+                    min_interval,
+                    may_sync,
+                    engagement,
+                );
+            }
+            SyncRequest::UnregisterPeriodic { .. } => {
+                self.manager.handle_unregister_periodic(now, requester, key);
+            }
+            _ => self.manager.handle_register(now, requester, key, may_sync),
+        }
+    }
+
+    /// Whoever may not sync at all may not sync periodically either.
+    fn may_sync(&self, kind: SyncKind, storage_key: &StorageKey) -> bool {
+        self.permission.may_sync(storage_key)
+            && (kind == SyncKind::OneShot || self.permission.may_sync_periodically(storage_key))
+    }
+
+    fn ask_engagement(&mut self, storage_key: &StorageKey) {
+        let engagement = self.engagement.engagement(storage_key);
+        let now = self.clock.now();
+        self.manager.handle_engagement(now, storage_key, engagement);
+        self.drain_outputs();
+    }
+
+    /// Tell who lets the machine sleep when something is due next, if that is another time than it
+    /// was told.
+    fn tell_next_due(&mut self) {
+        let Some(wake_up) = &self.wake_up else { return };
+        let deadline = self.manager.poll_deadline();
+        let now = self.clock.now();
+        let next = deadline
+            .after(now)
+            .map(|left| now.wall.saturating_add(left));
+        // Of the two clocks, which are not read at quite the same time, the wall clock is exact.
+        let next = match (next, deadline.wall) {
+            (Some(next), Some(wall)) if wall.saturating_since(next) <= SAME_TIME => Some(wall),
+            (next, _) => next,
+        };
+        let same = match (next, self.told_due) {
+            (Some(next), Some(told)) => {
+                next.saturating_since(told) <= SAME_TIME && told.saturating_since(next) <= SAME_TIME
+            }
+            (next, told) => next == told,
+        };
+        if !same {
+            self.told_due = next;
+            wake_up.next_due(next);
         }
     }
 
     /// Do what the manager wants until it wants nothing more.
     fn drain(&mut self) {
         loop {
-            while let Some(output) = self.manager.poll_output() {
-                self.act(output);
-            }
-            let Some((event, storage_key)) = self.confirmations.pop_front() else {
+            self.drain_outputs();
+            let Some((event, kind, storage_key)) = self.confirmations.pop_front() else {
                 return;
             };
-            let may_sync = self.permission.may_sync(&storage_key);
+            if kind == SyncKind::Periodic {
+                self.ask_engagement(&storage_key);
+            }
+            let may_sync = self.may_sync(kind, &storage_key);
             let network = self.network.current();
             let now = self.clock.now();
             self.manager
                 .handle_dispatch_confirmed(now, event, network, may_sync);
+        }
+    }
+
+    fn drain_outputs(&mut self) {
+        while let Some(output) = self.manager.poll_output() {
+            self.act(output);
         }
     }
 
@@ -334,21 +448,32 @@ impl Runner {
                     let result = result.map_err(|error| error.to_string());
                     let _ = sender.send(SyncManagerMessage::Committed { commit, result });
                 });
-                self.store.submit(batch, done);
+                // What only tells what happened need not cost a sync of its own.
+                let durability = if batch.only_changes(Tree::SyncLog) {
+                    Durability::Relaxed
+                } else {
+                    Durability::Durable
+                };
+                self.store.submit_with(batch, durability, done);
             }
             Output::Reply { client, event } => {
                 if let Some(client) = self.clients.get_mut(&client) {
-                    if matches!(event, SyncClientEvent::Registered { .. }) {
+                    if !matches!(event, SyncClientEvent::Tags { .. }) {
                         client.unanswered = client.unanswered.saturating_sub(1);
                     }
                     client.events.call(event);
                 }
             }
-            Output::ConfirmDispatch { event, storage_key } => {
-                self.confirmations.push_back((event, storage_key));
+            Output::ConfirmDispatch {
+                event,
+                kind,
+                storage_key,
+            } => {
+                self.confirmations.push_back((event, kind, storage_key));
             }
             Output::Dispatch {
                 event,
+                kind,
                 storage_key,
                 scope,
                 tag,
@@ -359,10 +484,17 @@ impl Runner {
                 let done = Callback::new(move |outcome| {
                     let _ = sender.send(SyncManagerMessage::EventEnded { event, outcome });
                 });
-                let sync = WorkerEvent::Sync { tag, last_chance };
+                let sync = match kind {
+                    SyncKind::OneShot => WorkerEvent::Sync { tag, last_chance },
+                    SyncKind::Periodic => WorkerEvent::PeriodicSync { tag },
+                };
                 self.dispatch
                     .dispatch_event(storage_key, scope, sync, time_limit, done);
             }
+            Output::AwaitOrigin {
+                storage_key,
+                awaited,
+            } => self.network.await_origin(storage_key, awaited),
             Output::Log(entry) => {
                 for observer in &self.observers {
                     observer.call(entry.clone());

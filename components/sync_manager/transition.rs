@@ -10,6 +10,7 @@ use sync_traits::{DropReason, LogEvent, SyncRegistrationState};
 
 use crate::policy::SyncPolicy;
 use crate::record::{RecordState, SyncRecord};
+use crate::schedule::Due;
 
 /// An attempt that has ended and whose end is not on disk yet.
 #[derive(Clone, Debug)]
@@ -20,19 +21,19 @@ pub(crate) struct Ended {
     /// The delays that follow if it is tried again, jitter included: one for each attempt that
     /// counts, so that writing the end twice gives the same due time.
     pub(crate) retry_delay: RetryDelay,
-    /// How many of those that wait to register the tag came before the end.
-    pub(crate) early_requesters: usize,
+    /// How much of what is asked for with the tag was asked for before the end.
+    pub(crate) early_asked: usize,
 }
 
 impl Ended {
     /// The end of an attempt that did not get as far as the service worker, or is treated as if it
     /// had not.
-    pub(crate) fn not_delivered(at: Timestamp, early_requesters: usize) -> Self {
+    pub(crate) fn not_delivered(at: Timestamp, early_asked: usize) -> Self {
         Self {
             how: End::NotDelivered { outcome: None },
             at,
             retry_delay: RetryDelay::default(),
-            early_requesters,
+            early_asked,
         }
     }
 }
@@ -60,6 +61,8 @@ pub(crate) enum End {
     /// The service worker never got the event: what had to hold at the moment of dispatch did not
     /// hold, or there was no active worker (then with that outcome).
     NotDelivered { outcome: Option<EventOutcome> },
+    /// The engine was shut down while the service worker had the event.
+    TakenBack,
     /// The engine crashed first.
     Interrupted,
 }
@@ -71,6 +74,9 @@ pub(crate) struct Change {
     pub(crate) record: Option<SyncRecord>,
     /// For one that is waiting: when the back-off is over by the clock that nobody can set.
     pub(crate) due: Option<MonotonicTime>,
+    /// For one that is waiting after an attempt that counted: before what connectivity does not end
+    /// the back-off.
+    pub(crate) not_before: Option<Due>,
     /// What the event log says about it.
     pub(crate) log: Vec<LogEvent>,
 }
@@ -98,6 +104,7 @@ impl Change {
         sequence: u64,
         now: Timestamp,
         network: Option<NetworkIdentity>,
+        policy: &SyncPolicy,
     ) {
         // Step 9: there is no registration with this tag yet.
         let Some(record) = &mut self.record else {
@@ -109,6 +116,7 @@ impl Change {
                 immediate_refires: 0,
                 registered: now.wall,
                 network,
+                periodic: None,
             });
             self.log.push(LogEvent::Registered);
             return;
@@ -120,6 +128,9 @@ impl Change {
         record.network = network;
         if let RecordState::Firing { reregistered, .. } = &mut record.state {
             *reregistered = true;
+            return;
+        }
+        if !policy.reregistering_starts_anew {
             return;
         }
         // Whoever is told that the tag is registered gets all of its attempts, not what an older
@@ -164,7 +175,7 @@ impl Change {
             reregistered: false,
         };
         self.due = None;
-        let last_chance = is_last_chance(record, now, policy);
+        let last_chance = record.periodic.is_none() && is_last_chance(record, now, policy);
         self.log.push(LogEvent::Dispatched {
             attempt: record.attempts,
             last_chance,
@@ -182,19 +193,12 @@ impl Change {
         };
         match &ended.how {
             End::NotDelivered { outcome } => {
-                if let Some(outcome) = outcome {
-                    self.log.push(LogEvent::Finished {
-                        outcome: outcome.clone(),
-                        duration: Duration::ZERO,
-                        counted: false,
-                    });
-                }
-                record.attempts = record.attempts.saturating_sub(1);
-                record.state = RecordState::Pending;
-                if reregistered {
-                    record.attempts = 0;
-                    record.uncounted_attempts = 0;
-                }
+                self.take_back(outcome.as_ref());
+                self.renew_attempts(reregistered);
+            }
+            End::TakenBack => {
+                self.take_back(None);
+                self.renew_attempts(reregistered);
             }
             End::Interrupted => {
                 self.log.push(LogEvent::Interrupted {
@@ -205,7 +209,7 @@ impl Change {
                 } else if record.attempts >= policy.max_attempts {
                     self.remove(DropReason::AttemptsExhausted);
                 } else {
-                    self.wait(ended.at, ended.retry_delay.counted);
+                    self.retry(ended, true, policy);
                 }
             }
             End::Handled {
@@ -215,36 +219,87 @@ impl Change {
                 without_network,
             } => {
                 let fulfilled = *outcome == EventOutcome::Fulfilled;
-                let counted = *last_chance
-                    || !*without_network
-                    || !may_be_for_want_of_network(outcome)
-                    || record.uncounted_attempts >= policy.max_uncounted_attempts;
-                self.log.push(LogEvent::Finished {
-                    outcome: outcome.clone(),
-                    duration: *duration,
-                    counted,
-                });
+                let exhausted = record.attempts >= policy.max_attempts;
+                let excusable = *without_network && !*last_chance;
+                let counted = self.note_handled(outcome, *duration, excusable, policy);
                 if reregistered {
                     self.refire(ended, policy);
                 } else if fulfilled {
                     self.record = None;
                     self.log.push(LogEvent::Completed);
                 } else if *last_chance {
-                    let exhausted = record.attempts >= policy.max_attempts;
                     let reason = if exhausted {
                         DropReason::AttemptsExhausted
                     } else {
                         DropReason::Expired
                     };
                     self.remove(reason);
-                } else if counted {
-                    self.wait(ended.at, ended.retry_delay.counted);
                 } else {
-                    record.attempts = record.attempts.saturating_sub(1);
-                    record.uncounted_attempts += 1;
-                    self.wait(ended.at, ended.retry_delay.initial);
+                    self.retry(ended, counted, policy);
                 }
             }
+        }
+    }
+
+    /// The service worker has had the event: the event log tells how that ended. Gives whether the
+    /// attempt counts, which it may not when that can be `excusable` by a missing network.
+    pub(crate) fn note_handled(
+        &mut self,
+        outcome: &EventOutcome,
+        duration: Duration,
+        excusable: bool,
+        policy: &SyncPolicy,
+    ) -> bool {
+        let record = self.record.as_ref();
+        let uncounted = record.map_or(0, |record| record.uncounted_attempts);
+        let counted = !excusable
+            || !may_be_for_want_of_network(outcome)
+            || uncounted >= policy.max_uncounted_attempts;
+        self.log.push(LogEvent::Finished {
+            outcome: outcome.clone(),
+            duration,
+            counted,
+        });
+        counted
+    }
+
+    /// There will be another attempt after a back-off. Connectivity ends it, but where each
+    /// attempt costs one of a few, not so often that a link that comes and goes uses them up.
+    pub(crate) fn retry(&mut self, ended: &Ended, counted: bool, policy: &SyncPolicy) {
+        if counted {
+            self.wait(ended.at, ended.retry_delay.counted);
+            let not_before = ended.at.saturating_add(policy.min_retry_delay);
+            self.not_before = Some(Due::of(not_before));
+            return;
+        }
+        if let Some(record) = &mut self.record {
+            record.attempts = record.attempts.saturating_sub(1);
+            record.uncounted_attempts = record.uncounted_attempts.saturating_add(1);
+        }
+        self.wait(ended.at, ended.retry_delay.initial);
+    }
+
+    /// An attempt is as if it had not been started.
+    pub(crate) fn take_back(&mut self, outcome: Option<&EventOutcome>) {
+        let Some(record) = &mut self.record else {
+            return;
+        };
+        record.attempts = record.attempts.saturating_sub(1);
+        record.state = RecordState::Pending;
+        if let Some(outcome) = outcome {
+            self.log.push(LogEvent::Finished {
+                outcome: outcome.clone(),
+                duration: Duration::ZERO,
+                counted: false,
+            });
+        }
+    }
+
+    /// The registration gets all its attempts, if it was registered again.
+    fn renew_attempts(&mut self, reregistered: bool) {
+        if let Some(record) = self.record.as_mut().filter(|_| reregistered) {
+            record.attempts = 0;
+            record.uncounted_attempts = 0;
         }
     }
 
@@ -264,7 +319,7 @@ impl Change {
     }
 
     /// The registration is in back-off from `since` on.
-    fn wait(&mut self, since: Timestamp, delay: Duration) {
+    pub(crate) fn wait(&mut self, since: Timestamp, delay: Duration) {
         let Some(record) = &mut self.record else {
             return;
         };
@@ -272,6 +327,7 @@ impl Change {
         record.immediate_refires = 0;
         record.state = RecordState::Waiting { due };
         self.due = Some(since.monotonic.saturating_add(delay));
+        self.not_before = None;
         self.log.push(LogEvent::RetryScheduled { due });
     }
 }
@@ -283,8 +339,9 @@ impl Change {
 fn is_last_chance(record: &SyncRecord, now: Timestamp, policy: &SyncPolicy) -> bool {
     let (_, longest) = policy.jitter_range(policy.retry_delay(record.attempts));
     let next = policy.event_time_limit.saturating_add(longest);
-    let expiry = record.registered.saturating_add(policy.max_age);
-    record.attempts >= policy.max_attempts || now.wall.saturating_add(next) >= expiry
+    let expiry = policy.expiry(record.registered);
+    record.attempts >= policy.max_attempts
+        || expiry.is_some_and(|expiry| now.wall.saturating_add(next) >= expiry)
 }
 
 /// Whether a missing network can be the cause of an outcome. A worker that crashes, or whose

@@ -1,10 +1,20 @@
 //! Which connectivity cuts a back-off short.
 
-use network_traits::{NetworkIdentity, NetworkState, Reachability};
+use std::time::Duration;
 
+use network_traits::{NetworkIdentity, NetworkState, Reachability};
+use sw_traits::EventOutcome;
+use sync_manager::SyncPolicy;
+use sync_traits::HoldReason;
+
+use crate::periodic_support::{SECOND, just_before};
 use crate::support::{
-    FIRST_BACK_OFF, MINUTE, SITE, StoreMode, World, offline, online, origin, with_reachability,
+    FIRST_BACK_OFF, HOUR, MINUTE, SITE, StoreMode, World, offline, online, origin, rejected,
+    with_reachability,
 };
+
+/// What connectivity leaves of a back-off after an attempt that counted.
+const LEAST: Duration = Duration::from_secs(30);
 
 #[test]
 fn coming_back_online_cuts_the_back_off_short() {
@@ -22,6 +32,7 @@ fn another_network_cuts_the_back_off_short() {
     let mut world = World::online();
     world.register("outbox");
     world.reject("outbox");
+    world.pass(MINUTE);
     world.set_network(NetworkState {
         identity: Some(NetworkIdentity(2)),
         ..online()
@@ -156,5 +167,120 @@ fn learning_at_the_start_that_the_machine_is_online_cuts_nothing_short() {
     world.set_network(online());
     assert_eq!(world.firing(), Vec::<String>::new());
     world.pass(FIRST_BACK_OFF);
+    assert_eq!(world.firing(), ["outbox"]);
+}
+
+fn flap(world: &mut World) {
+    world.set_network(offline());
+    world.set_network(online());
+}
+
+/// The time from now until the registration is tried again, as an operator sees it.
+fn told_delay(world: &World) -> Duration {
+    let due = world.info("outbox").unwrap().due.unwrap();
+    let until = due;
+    assert_eq!(
+        world.explain("outbox").held_by,
+        [HoldReason::BackOff { until }]
+    );
+    due.saturating_since(world.now.wall)
+}
+
+#[test]
+fn a_link_that_comes_and_goes_does_not_use_up_the_attempts() {
+    for failure in [
+        rejected(),
+        EventOutcome::NotStarted {
+            reason: "crashed".to_owned(),
+        },
+    ] {
+        let mut world = World::online();
+        world.register("outbox");
+        for attempt in 1..3 {
+            world.end("outbox", failure.clone());
+            for _ in 0..10 {
+                flap(&mut world);
+            }
+            assert_eq!(world.firing(), Vec::<String>::new());
+            assert_eq!(told_delay(&world), LEAST);
+            world.pass(just_before(LEAST));
+            flap(&mut world);
+            assert_eq!(world.firing(), Vec::<String>::new());
+            assert_eq!(told_delay(&world), SECOND);
+            assert_eq!(world.info("outbox").unwrap().attempts, attempt);
+            world.pass(SECOND);
+            assert_eq!(world.firing(), ["outbox"]);
+        }
+    }
+}
+
+#[test]
+fn the_least_delay_is_over_by_whichever_clock_gets_there_first() {
+    for (wall, fires) in [(29_000, false), (30_000, true), (-86_400_000, false)] {
+        let mut world = World::online();
+        world.register("outbox");
+        world.reject("outbox");
+        flap(&mut world);
+        world.set_clock(wall);
+        world.pass(Duration::ZERO);
+        assert_eq!(world.firing() == ["outbox"], fires, "{wall}");
+        world.pass(LEAST);
+        assert_eq!(world.firing(), ["outbox"], "{wall}");
+    }
+}
+
+#[test]
+fn connectivity_that_comes_during_the_write_does_not_go_below_the_least_delay_either() {
+    let mut world = World::online();
+    world.register("outbox");
+    world.mode = StoreMode::Slow;
+    world.reject("outbox");
+    flap(&mut world);
+    world.commit_all();
+    assert_eq!(told_delay(&world), LEAST);
+    world.pass(LEAST);
+    world.commit_all();
+    assert_eq!(world.firing(), ["outbox"]);
+}
+
+#[test]
+fn the_least_delay_never_makes_a_back_off_longer() {
+    let mut world = World::new(SyncPolicy {
+        min_retry_delay: HOUR,
+        ..SyncPolicy::default()
+    });
+    world.set_network(online());
+    world.register("outbox");
+    world.reject("outbox");
+    flap(&mut world);
+    world.pass(FIRST_BACK_OFF);
+    assert_eq!(world.firing(), ["outbox"]);
+}
+
+#[test]
+fn without_a_least_delay_connectivity_ends_the_back_off_at_once() {
+    let mut world = World::new(SyncPolicy {
+        min_retry_delay: Duration::ZERO,
+        ..SyncPolicy::default()
+    });
+    world.set_network(online());
+    world.register("outbox");
+    world.reject("outbox");
+    flap(&mut world);
+    assert_eq!(world.firing(), ["outbox"]);
+}
+
+#[test]
+fn after_a_restart_the_least_delay_is_kept_too() {
+    let mut world = World::online();
+    world.register("outbox");
+    world.reject("outbox");
+    flap(&mut world);
+    world.restart();
+    world.set_network(online());
+    flap(&mut world);
+    assert_eq!(world.firing(), Vec::<String>::new());
+    assert_eq!(told_delay(&world), LEAST);
+    world.pass(LEAST);
     assert_eq!(world.firing(), ["outbox"]);
 }

@@ -67,6 +67,7 @@ fn a_scope_of_another_origin_is_not_there() {
     let key = sync_manager::SyncKey {
         storage_key: origin("https://evil.example/"),
         scope: crate::support::url(SITE),
+        kind: sync_traits::SyncKind::OneShot,
         tag: DomString::from("outbox"),
     };
     world.set_windows("https://evil.example/", 1);
@@ -324,6 +325,21 @@ fn a_store_that_cannot_write_rejects_and_touches_nothing_else() {
     world.set_network(online());
     world.pass(FIRST_BACK_OFF);
     assert_eq!(world.firing(), ["before", "after"]);
+}
+
+#[test]
+fn a_store_that_cannot_write_for_one_site_removes_nothing_of_another() {
+    let other = "https://other.example/";
+    let mut world = World::offline();
+    world.open_site(other);
+    world.register_at(other, "of another").unwrap();
+    world.mode = StoreMode::Fails;
+    assert_eq!(world.rejection(SITE, "outbox"), "UnknownError");
+    assert_eq!(world.tags_at(other).len(), 1);
+    world.mode = StoreMode::Works;
+    world.crash();
+    world.report_stored(&[SITE, other]);
+    assert_eq!(world.stored(), ["of another"]);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Random walks: pages, workers, network, clock, store and crashes in any order. A failing walk
 //! names its seed, and the seed alone makes it happen again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use base::DomString;
@@ -10,15 +10,23 @@ use network_traits::{NetworkIdentity, NetworkState, Reachability};
 use storage::{Batch, Tree};
 use sw_traits::EventOutcome;
 use sync_manager::{NetworkPolicy, SyncPolicy, read};
-use sync_traits::{DropReason, LogEntry, LogEvent};
+use sync_traits::{DropReason, Engagement, LogEntry, LogEvent, SyncKind, SyncRegistrationInfo};
 use url::Url;
 
+use crate::periodic_model::Periodic;
 use crate::support::{
     Dispatched, HOUR, SITE, Seen, StoreMode, World, offline, online, origin, rejected, url,
 };
 
 const SITES: [&str; 3] = [SITE, "https://example.org/app/", "http://localhost:8000/"];
 const TAGS: [&str; 3] = ["a", "b", "c"];
+const INTERVALS: [Duration; 3] = [Duration::ZERO, HOUR, Duration::from_secs(30 * 60 * 60)];
+const ENGAGEMENT: [Engagement; 4] = [
+    Engagement::High,
+    Engagement::High,
+    Engagement::Low,
+    Engagement::Suspended,
+];
 const SEEDS: u64 = 400;
 const STEPS: usize = 150;
 
@@ -33,6 +41,8 @@ fn policy(seed: u64) -> SyncPolicy {
         max_uncounted_attempts: 2,
         max_concurrent_events: 3,
         max_log_entries: 100_000,
+        heeds_reachability: !seed.is_multiple_of(5),
+        needs_window: seed.is_multiple_of(7),
         ..SyncPolicy::default()
     }
 }
@@ -87,6 +97,7 @@ struct Walk {
     world: World,
     random: Random,
     requests: BTreeMap<RequestId, (Url, DomString)>,
+    periodic: Periodic,
     promises: BTreeMap<(Url, DomString), Promise>,
     /// How much of what was seen has been looked at, and up to which entry of the event log.
     looked_at: usize,
@@ -102,6 +113,7 @@ impl Walk {
             world,
             random: Random(seed),
             requests: BTreeMap::new(),
+            periodic: Periodic::default(),
             promises: BTreeMap::new(),
             looked_at: 0,
             log_sequence: 0,
@@ -115,7 +127,7 @@ impl Walk {
     }
 
     fn step(&mut self) {
-        match self.random.below(40) {
+        match self.random.below(48) {
             0..8 => {
                 let (site, tag) = (self.random.pick(&SITES), self.random.pick(&TAGS));
                 let request = self.world.ask(site, tag);
@@ -131,7 +143,7 @@ impl Walk {
             // The network changes, and the news is still on its way.
             31 => self.world.network = self.some_network(),
             32 | 33 => {
-                let seconds = self.random.pick(&[1, 20, 100, 400, 2_000]);
+                let seconds = self.random.pick(&[1, 20, 100, 400, 2_000, 50_000]);
                 self.world.pass(Duration::from_secs(seconds));
             }
             34 => {
@@ -148,6 +160,23 @@ impl Walk {
                 self.world.set_windows(site, windows);
             }
             38 => self.unregister(),
+            39..44 => {
+                let (site, tag) = (self.random.pick(&SITES), self.random.pick(&TAGS));
+                let interval = self.random.pick(&INTERVALS);
+                self.world.ask_periodic(site, tag, interval);
+            }
+            44 => {
+                let (site, tag) = (self.random.pick(&SITES), self.random.pick(&TAGS));
+                self.world.ask_unregister(site, tag);
+            }
+            45 => {
+                let (site, may_sync) = (self.random.pick(&SITES), self.random.below(4) > 0);
+                self.world.set_periodic_permission(site, may_sync);
+            }
+            46 => {
+                let (site, engagement) = (self.random.pick(&SITES), self.random.pick(&ENGAGEMENT));
+                self.world.set_engagement(site, engagement);
+            }
             _ => {
                 let index = self.random.below(SITES.len());
                 self.registered[index] = true;
@@ -183,8 +212,17 @@ impl Walk {
 
     fn end(&mut self, index: usize, outcome: EventOutcome) {
         let Dispatched {
-            event, scope, tag, ..
+            event,
+            kind,
+            scope,
+            tag,
+            ..
         } = self.world.running[index].clone();
+        if kind == SyncKind::Periodic {
+            self.periodic.end((scope, tag), event, self.world.now);
+            self.world.end_at(index, outcome);
+            return;
+        }
         let promise = self.promises.entry((scope, tag)).or_default();
         if !promise.older.contains(&event) {
             match outcome {
@@ -199,13 +237,21 @@ impl Walk {
     }
 
     fn some_network(&mut self) -> NetworkState {
-        let mut network = match self.random.below(8) {
+        let mut network = match self.random.below(9) {
             0 => NetworkState::default(),
             1 | 2 => offline(),
             3 => NetworkState {
                 emulated_offline: true,
                 ..online()
             },
+            5 => {
+                let scope = self.random.pick(&SITES);
+                let scopes = BTreeSet::from([url(scope)]);
+                NetworkState {
+                    offline_registrations: BTreeMap::from([(origin(scope), scopes)]),
+                    ..online()
+                }
+            }
             4 => NetworkState {
                 identity: Some(NetworkIdentity(2)),
                 ..online()
@@ -213,9 +259,11 @@ impl Walk {
             _ => online(),
         };
         if self.random.below(2) == 0 {
-            let reachability = self
-                .random
-                .pick(&[Reachability::Reachable, Reachability::Unreachable]);
+            let reachability = self.random.pick(&[
+                Reachability::Reachable,
+                Reachability::Checking,
+                Reachability::Unreachable,
+            ]);
             network
                 .origins
                 .insert(origin(self.random.pick(&SITES)), reachability);
@@ -237,6 +285,7 @@ impl Walk {
             self.world.write(batch);
         }
         self.world.crash();
+        self.periodic.crash(self.world.now);
         for entry in read::log(self.world.store()).unwrap() {
             self.look_at_entry(&entry);
         }
@@ -264,6 +313,7 @@ impl Walk {
             batch.remove_prefix(Tree::SyncRegistrations, &prefix.finish());
             self.world.write(batch);
             // Whoever unregisters a worker knows what goes with it; the log may miss it in a crash.
+            self.periodic.unregister(&scope);
             for (_, promise) in self.promises.iter_mut().filter(|((of, _), _)| *of == scope) {
                 promise.open = false;
             }
@@ -281,10 +331,14 @@ impl Walk {
                     request,
                     resolved: true,
                 } => {
-                    let of = self.requests[&request].clone();
+                    // Of periodic ones, the event log tells all.
+                    let Some(of) = self.requests.get(&request).cloned() else {
+                        continue;
+                    };
                     let running = &self.world.running;
                     let older = running
                         .iter()
+                        .filter(|event| event.kind == SyncKind::OneShot)
                         .filter(|event| (&event.scope, &event.tag) == (&of.0, &of.1))
                         .map(|event| event.event)
                         .collect();
@@ -292,6 +346,9 @@ impl Walk {
                     (promise.open, promise.dispatches, promise.older) = (true, 0, older);
                 }
                 Seen::Answered { .. } => {}
+                Seen::Dispatched(dispatched) if dispatched.kind == SyncKind::Periodic => {
+                    self.periodic.look_at_dispatch(&dispatched, &self.world);
+                }
                 Seen::Dispatched(Dispatched {
                     event,
                     scope,
@@ -317,10 +374,19 @@ impl Walk {
                 Seen::Log(entry) => self.look_at_entry(&entry),
             }
         }
-        for info in self.world.manager.snapshot() {
+        let registrations = self.world.manager.snapshot();
+        for awaited in &self.world.awaited {
+            let waits = |info: &SyncRegistrationInfo| info.storage_key == *awaited;
+            // One whose removal is being written is not listed any more.
+            assert!(
+                registrations.iter().any(waits) || !self.world.commits.is_empty(),
+                "{awaited} is awaited for nobody"
+            );
+        }
+        for info in registrations {
             assert!(info.attempts <= self.world.policy.max_attempts, "{info:?}");
         }
-        assert!(self.world.running.len() <= 3 + TAGS.len() * SITES.len());
+        assert!(self.world.running.len() <= 3 + 2 * TAGS.len() * SITES.len());
     }
 
     fn look_at_entry(&mut self, entry: &LogEntry) {
@@ -328,6 +394,10 @@ impl Walk {
             return;
         }
         self.log_sequence = entry.sequence;
+        if entry.kind == SyncKind::Periodic {
+            self.periodic.look_at_entry(entry);
+            return;
+        }
         let promise = self
             .promises
             .entry((entry.scope.clone(), entry.tag.clone()))
@@ -373,19 +443,59 @@ impl Walk {
         }
     }
 
+    /// Every periodic registration fires in time, and is gone when it is unregistered.
+    fn fire_all_periodic(&mut self) {
+        let mut alive = BTreeSet::new();
+        for site in SITES {
+            let tags = self.world.tags_of(SyncKind::Periodic, site);
+            alive.extend(tags.into_iter().map(|tag| (url(site), tag)));
+        }
+        let expected = self.periodic.alive();
+        for of in alive.symmetric_difference(&expected) {
+            assert!(self.periodic.is_in_doubt(of), "{of:?}");
+        }
+        self.periodic.fired.clear();
+        // The longest interval, and the floor across origins twice.
+        for _ in 0..30 + 12 + 12 {
+            self.world.pass(HOUR);
+            self.look();
+            while !self.world.running.is_empty() {
+                self.end(0, EventOutcome::Fulfilled);
+                self.look();
+            }
+        }
+        if self.world.policy.network == NetworkPolicy::Any {
+            for of in &alive {
+                assert!(self.periodic.fired.contains(of), "{of:?} has not fired");
+            }
+        }
+        for (scope, tag) in alive {
+            self.world.ask_unregister(scope.as_str(), tag);
+        }
+        self.look();
+        assert_eq!(self.periodic.alive(), BTreeSet::new());
+    }
+
     /// Everything works again: what was promised is kept, and then nothing is left to do.
     fn settle(&mut self) {
         self.world.mode = StoreMode::Works;
         self.world.commit_all();
         self.look();
+        // What waits for the store to work again is written, and the event log tells of it.
+        self.world.pass(self.world.policy.max_store_retry_delay);
+        self.look();
         for (site, known) in SITES.iter().zip(self.registered) {
             self.world.set_permission(site, true);
+            self.world.set_periodic_permission(site, true);
+            self.world.set_engagement(site, Engagement::High);
             if known {
                 self.world.activate(site);
             }
+            self.world.set_windows(site, 1);
         }
         self.world.set_network(online());
         self.look();
+        self.fire_all_periodic();
         // The clock may have been set back by days, and what may fire only elsewhere has to expire.
         for _ in 0..1_000 {
             while !self.world.running.is_empty() {
@@ -411,6 +521,7 @@ impl Walk {
             None,
             "not quiet"
         );
+        assert!(self.world.awaited.is_empty(), "awaited for nobody");
         for (of, promise) in &self.promises {
             assert!(!promise.open, "{of:?} was acknowledged and forgotten");
         }

@@ -13,8 +13,13 @@ use network_traits::{LinkState, NetworkIdentity, NetworkState, Reachability};
 use storage::{Batch, Store, StoreConfig};
 use sw_traits::{EventOutcome, SwNotification};
 use sync_manager::{Output, Requester, SyncKey, SyncManager, SyncPolicy, read};
-use sync_traits::{LogEntry, LogEvent, SyncClientEvent, SyncRegistrationInfo};
+use sync_traits::{
+    Engagement, LogEntry, LogEvent, SyncClientEvent, SyncExplanation, SyncKind, SyncQuestion,
+    SyncRegistrationInfo,
+};
 use url::Url;
+
+use crate::describe::describe;
 
 pub(crate) const MINUTE: Duration = Duration::from_secs(60);
 pub(crate) const HOUR: Duration = Duration::from_secs(60 * 60);
@@ -53,6 +58,16 @@ pub(crate) fn with_reachability(reachability: Reachability) -> NetworkState {
     network
 }
 
+/// What somebody asks who wants to know about a tag of the site.
+pub(crate) fn question(tag: &str) -> SyncQuestion {
+    SyncQuestion {
+        kind: SyncKind::OneShot,
+        storage_key: origin(SITE),
+        scope: url(SITE),
+        tag: DomString::from(tag),
+    }
+}
+
 pub(crate) fn rejected() -> EventOutcome {
     EventOutcome::Rejected {
         reason: "TypeError: fetch failed".to_owned(),
@@ -63,6 +78,7 @@ pub(crate) fn rejected() -> EventOutcome {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Dispatched {
     pub(crate) event: EventId,
+    pub(crate) kind: SyncKind,
     pub(crate) scope: Url,
     pub(crate) tag: DomString,
     pub(crate) last_chance: bool,
@@ -101,6 +117,9 @@ pub(crate) struct World {
     /// What is found when it is looked up at dispatch; the manager may have been told less.
     pub(crate) network: NetworkState,
     pub(crate) denied: BTreeSet<StorageKey>,
+    pub(crate) periodic_denied: BTreeSet<StorageKey>,
+    /// What the engagement policy says about origins that are not of high engagement.
+    pub(crate) engagement: BTreeMap<StorageKey, Engagement>,
     pub(crate) client: ClientId,
     pub(crate) requests: u64,
     pub(crate) replies: BTreeMap<RequestId, SyncClientEvent>,
@@ -111,6 +130,8 @@ pub(crate) struct World {
     /// Events in flight.
     pub(crate) running: Vec<Dispatched>,
     pub(crate) exited: bool,
+    /// The origins for which something waits.
+    pub(crate) awaited: BTreeSet<StorageKey>,
 }
 
 impl World {
@@ -134,6 +155,8 @@ impl World {
             failed: Vec::new(),
             network: NetworkState::default(),
             denied: BTreeSet::new(),
+            periodic_denied: BTreeSet::new(),
+            engagement: BTreeMap::new(),
             client: ClientId(uuid::Uuid::nil()),
             requests: 0,
             replies: BTreeMap::new(),
@@ -142,6 +165,7 @@ impl World {
             log: Vec::new(),
             running: Vec::new(),
             exited: false,
+            awaited: BTreeSet::new(),
         };
         world.drain();
         world.report_stored(&[SITE]);
@@ -210,12 +234,24 @@ impl World {
         } else {
             self.denied.insert(storage_key.clone());
         }
-        self.manager
-            .handle_permission(self.now, &storage_key, may_sync);
-        self.drain();
+        self.report_permission(&storage_key);
     }
 
-    fn requester(&mut self) -> Requester {
+    pub(crate) fn report_permission(&mut self, storage_key: &StorageKey) {
+        for kind in [SyncKind::OneShot, SyncKind::Periodic] {
+            let may_sync = self.may_sync(kind, storage_key);
+            self.manager
+                .handle_permission(self.now, storage_key, kind, may_sync);
+            self.drain();
+        }
+    }
+
+    pub(crate) fn may_sync(&self, kind: SyncKind, storage_key: &StorageKey) -> bool {
+        !self.denied.contains(storage_key)
+            && (kind == SyncKind::OneShot || !self.periodic_denied.contains(storage_key))
+    }
+
+    pub(crate) fn requester(&mut self) -> Requester {
         self.requests += 1;
         Requester {
             client: self.client,
@@ -228,19 +264,21 @@ impl World {
         let key = SyncKey {
             storage_key: origin(scope),
             scope: url(scope),
+            kind: SyncKind::OneShot,
             tag: tag.into(),
         };
-        let may_sync = !self.denied.contains(&key.storage_key);
+        let may_sync = self.may_sync(key.kind, &key.storage_key);
         self.manager
             .handle_register(self.now, requester, key, may_sync);
         self.drain();
         requester.request
     }
 
-    /// The answer to a `register()`, if there is one yet.
+    /// The answer to a `register()` or `unregister()`, if there is one yet.
     pub(crate) fn answer(&self, request: RequestId) -> Option<Result<(), DomException>> {
         match self.replies.get(&request)? {
-            SyncClientEvent::Registered { result, .. } => Some(result.clone()),
+            SyncClientEvent::Registered { result, .. }
+            | SyncClientEvent::Unregistered { result, .. } => Some(result.clone()),
             SyncClientEvent::Tags { .. } => panic!("another answer than was asked for"),
         }
     }
@@ -266,9 +304,13 @@ impl World {
     }
 
     pub(crate) fn tags_at(&mut self, scope: &str) -> Vec<DomString> {
+        self.tags_of(SyncKind::OneShot, scope)
+    }
+
+    pub(crate) fn tags_of(&mut self, kind: SyncKind, scope: &str) -> Vec<DomString> {
         let requester = self.requester();
         self.manager
-            .handle_tags(requester, &origin(scope), &url(scope));
+            .handle_tags(requester, kind, &origin(scope), &url(scope));
         self.drain();
         match self.replies.get(&requester.request) {
             Some(SyncClientEvent::Tags { result, .. }) => result.clone().unwrap(),
@@ -281,6 +323,10 @@ impl World {
             .iter()
             .map(DomString::to_string)
             .collect()
+    }
+
+    pub(crate) fn explain(&self, tag: &str) -> SyncExplanation {
+        self.manager.explain(question(tag))
     }
 
     /// The tags of the events in flight, in the order of their dispatch.
@@ -353,6 +399,7 @@ impl World {
         self.commits.clear();
         self.failed.clear();
         self.running.clear();
+        self.awaited.clear();
         self.network = NetworkState::default();
         let recovered = read::recover(self.store()).unwrap();
         self.now.monotonic = MonotonicTime::from_start(Duration::from_secs(1));
@@ -430,6 +477,22 @@ impl World {
         }
     }
 
+    fn note_reply(&mut self, event: SyncClientEvent) {
+        let request = match &event {
+            SyncClientEvent::Registered { request, result }
+            | SyncClientEvent::Unregistered { request, result } => {
+                self.seen.push(Seen::Answered {
+                    request: *request,
+                    resolved: result.is_ok(),
+                });
+                *request
+            }
+            SyncClientEvent::Tags { request, .. } => *request,
+        };
+        let before = self.replies.insert(request, event);
+        assert!(before.is_none(), "a request is answered once");
+    }
+
     pub(crate) fn drain(&mut self) {
         loop {
             let mut confirmations = VecDeque::new();
@@ -437,25 +500,17 @@ impl World {
                 self.trace.push(describe(&output));
                 match output {
                     Output::Commit { commit, batch } => self.commits.push_back((commit, batch)),
-                    Output::Reply { event, .. } => {
-                        let request = match &event {
-                            SyncClientEvent::Registered { request, .. }
-                            | SyncClientEvent::Tags { request, .. } => *request,
-                        };
-                        if let SyncClientEvent::Registered { result, .. } = &event {
-                            self.seen.push(Seen::Answered {
-                                request,
-                                resolved: result.is_ok(),
-                            });
-                        }
-                        let before = self.replies.insert(request, event);
-                        assert!(before.is_none(), "a request is answered once");
-                    }
-                    Output::ConfirmDispatch { event, storage_key } => {
-                        confirmations.push_back((event, storage_key));
+                    Output::Reply { event, .. } => self.note_reply(event),
+                    Output::ConfirmDispatch {
+                        event,
+                        kind,
+                        storage_key,
+                    } => {
+                        confirmations.push_back((event, kind, storage_key));
                     }
                     Output::Dispatch {
                         event,
+                        kind,
                         storage_key,
                         scope,
                         tag,
@@ -463,14 +518,27 @@ impl World {
                         time_limit,
                     } => {
                         assert!(
-                            self.network.is_online_for(&storage_key),
+                            self.network
+                                .is_online_for_registration(&storage_key, &scope),
                             "{tag} fires offline"
                         );
+                        let reachability = self.network.reachability(&storage_key);
+                        let in_doubt = matches!(
+                            reachability,
+                            Reachability::Checking | Reachability::Unreachable
+                        );
+                        assert!(
+                            !in_doubt || !self.policy.heeds_reachability,
+                            "{tag} fires although its server is {reachability:?}"
+                        );
                         let running = &self.running;
-                        let twice = |other: &Dispatched| other.scope == scope && other.tag == tag;
+                        let twice = |other: &Dispatched| {
+                            (&other.scope, other.kind, &other.tag) == (&scope, kind, &tag)
+                        };
                         assert!(!running.iter().any(twice), "one event at a time for {tag}");
                         let dispatched = Dispatched {
                             event,
+                            kind,
                             scope,
                             tag,
                             last_chance,
@@ -478,6 +546,17 @@ impl World {
                         };
                         self.seen.push(Seen::Dispatched(dispatched.clone()));
                         self.running.push(dispatched);
+                    }
+                    Output::AwaitOrigin {
+                        storage_key,
+                        awaited,
+                    } => {
+                        let changed = if awaited {
+                            self.awaited.insert(storage_key)
+                        } else {
+                            self.awaited.remove(&storage_key)
+                        };
+                        assert!(changed, "only changes are told");
                     }
                     Output::Log(entry) => {
                         self.seen.push(Seen::Log(entry.clone()));
@@ -488,8 +567,8 @@ impl World {
                 }
             }
             if !confirmations.is_empty() {
-                for (event, storage_key) in confirmations {
-                    let may_sync = !self.denied.contains(&storage_key);
+                for (event, kind, storage_key) in confirmations {
+                    let may_sync = self.may_sync(kind, &storage_key);
                     let network = self.network.clone();
                     self.manager
                         .handle_dispatch_confirmed(self.now, event, network, may_sync);
@@ -502,66 +581,5 @@ impl World {
                 self.commit_one(works);
             }
         }
-    }
-}
-
-/// An output in words.
-pub(crate) fn describe(output: &Output) -> String {
-    match output {
-        Output::Commit { .. } => "Commit".to_owned(),
-        Output::Reply {
-            event: SyncClientEvent::Registered { result: Ok(()), .. },
-            ..
-        } => "Registered".to_owned(),
-        Output::Reply {
-            event:
-                SyncClientEvent::Registered {
-                    result: Err(error), ..
-                },
-            ..
-        } => error.name().to_owned(),
-        Output::Reply {
-            event: SyncClientEvent::Tags { result, .. },
-            ..
-        } => {
-            format!("Tags({})", result.as_ref().map_or(0, Vec::len))
-        }
-        Output::ConfirmDispatch { .. } => "ConfirmDispatch".to_owned(),
-        Output::Dispatch {
-            tag, last_chance, ..
-        } => {
-            format!(
-                "Dispatch({tag}{})",
-                if *last_chance { ", last chance" } else { "" }
-            )
-        }
-        Output::Log(entry) => match &entry.event {
-            LogEvent::Registered => "log: registered".to_owned(),
-            LogEvent::Reregistered { found } => format!("log: reregistered when {found}"),
-            LogEvent::Held { reason } => format!("log: held, {reason}"),
-            LogEvent::Dispatched {
-                attempt,
-                last_chance,
-            } => {
-                let last = if *last_chance { ", the last" } else { "" };
-                format!("log: attempt {attempt}{last}")
-            }
-            LogEvent::Finished {
-                outcome, counted, ..
-            } => {
-                let outcome = format!("{outcome:?}");
-                let outcome = outcome.split(' ').next().unwrap_or_default();
-                format!(
-                    "log: {outcome}{}",
-                    if *counted { "" } else { ", not counted" }
-                )
-            }
-            LogEvent::RetryScheduled { .. } => "log: retry scheduled".to_owned(),
-            LogEvent::Interrupted { attempt } => format!("log: attempt {attempt} interrupted"),
-            LogEvent::Completed => "log: completed".to_owned(),
-            LogEvent::Dropped { reason } => format!("log: dropped, {reason}"),
-        },
-        Output::StoreFailed { .. } => "StoreFailed".to_owned(),
-        Output::Exited => "Exited".to_owned(),
     }
 }

@@ -2,15 +2,19 @@
 
 use std::fmt::Write;
 
+use network_traits::Reachability;
 use sw_traits::EventOutcome;
 use sync_manager::SyncPolicy;
+use sync_traits::SyncRegistrationInfo;
 
-use crate::support::{DAY, FIRST_BACK_OFF, SITE, StoreMode, World, offline, online, rejected};
+use crate::support::{
+    DAY, FIRST_BACK_OFF, SITE, StoreMode, World, offline, online, rejected, with_reachability,
+};
 
-type Step = (&'static str, fn(&mut World));
+pub(crate) type Step = (&'static str, fn(&mut World));
 
 /// Every state in which a registration can be, batches on their way included.
-const STATES: &[Step] = &[
+pub(crate) const STATES: &[Step] = &[
     ("not registered", |_| {}),
     ("being registered", |world| {
         world.mode = StoreMode::Slow;
@@ -18,6 +22,14 @@ const STATES: &[Step] = &[
     }),
     ("pending, offline", |world| {
         world.set_network(offline());
+        world.register("tag");
+    }),
+    ("pending, being checked", |world| {
+        world.set_network(with_reachability(Reachability::Checking));
+        world.register("tag");
+    }),
+    ("pending, unreachable", |world| {
+        world.set_network(with_reachability(Reachability::Unreachable));
         world.register("tag");
     }),
     ("pending, no active worker", |world| {
@@ -68,6 +80,11 @@ const STATES: &[Step] = &[
         world.register("tag");
         world.reject("tag");
     }),
+    ("waiting, unreachable", |world| {
+        world.register("tag");
+        world.set_network(with_reachability(Reachability::Unreachable));
+        world.reject("tag");
+    }),
     ("waiting, being reregistered", |world| {
         world.register("tag");
         world.reject("tag");
@@ -88,7 +105,7 @@ const STATES: &[Step] = &[
     }),
 ];
 
-fn end(world: &mut World, outcome: EventOutcome) {
+pub(crate) fn end(world: &mut World, outcome: EventOutcome) {
     if world.firing().contains(&"tag".to_owned()) {
         world.end("tag", outcome);
     } else {
@@ -96,7 +113,7 @@ fn end(world: &mut World, outcome: EventOutcome) {
     }
 }
 
-fn commit(world: &mut World, works: bool) {
+pub(crate) fn commit(world: &mut World, works: bool) {
     if world.commits.is_empty() {
         world.trace.push("(no batch)".to_owned());
     } else {
@@ -104,7 +121,7 @@ fn commit(world: &mut World, works: bool) {
     }
 }
 
-const INPUTS: &[Step] = &[
+pub(crate) const INPUTS: &[Step] = &[
     ("register", |world| {
         world.ask(SITE, "tag");
     }),
@@ -113,6 +130,15 @@ const INPUTS: &[Step] = &[
     }),
     ("network down", |world| world.set_network(offline())),
     ("network up", |world| world.set_network(online())),
+    ("server being checked", |world| {
+        world.set_network(with_reachability(Reachability::Checking));
+    }),
+    ("server reachable", |world| {
+        world.set_network(with_reachability(Reachability::Reachable));
+    }),
+    ("server unreachable", |world| {
+        world.set_network(with_reachability(Reachability::Unreachable));
+    }),
     ("event fulfilled", |world| {
         end(world, EventOutcome::Fulfilled);
     }),
@@ -153,28 +179,64 @@ fn shortened(trace: &[String]) -> String {
     lines.join(", ")
 }
 
-#[test]
-fn every_input_in_every_state() {
-    let policy = SyncPolicy {
-        max_attempts: 2,
-        max_concurrent_events: 1,
-        ..SyncPolicy::default()
-    };
-    let mut table = String::new();
-    for (state, reach) in STATES {
-        writeln!(table, "{state}").unwrap();
-        for (input, apply) in INPUTS {
+/// What one input makes of one state.
+pub(crate) struct Row {
+    pub(crate) state: &'static str,
+    pub(crate) input: &'static str,
+    outputs: String,
+    pub(crate) before: Option<SyncRegistrationInfo>,
+    pub(crate) after: Option<SyncRegistrationInfo>,
+}
+
+pub(crate) fn rows(policy: &SyncPolicy, states: &[Step], inputs: &[Step]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (state, reach) in states {
+        for (input, apply) in inputs {
             let mut world = World::new(policy.clone());
             world.set_network(online());
             reach(&mut world);
+            let before = world.info("tag");
             world.trace.clear();
             apply(&mut world);
-            let becomes = world.info("tag").map_or("nothing".to_owned(), |info| {
-                let held_by = info.held_by.map(|held_by| format!(" ({held_by})"));
-                format!("{}{}", info.state, held_by.unwrap_or_default())
+            rows.push(Row {
+                state,
+                input,
+                outputs: shortened(&world.trace),
+                before,
+                after: world.info("tag"),
             });
-            writeln!(table, "  {input}: {} -> {becomes}", shortened(&world.trace)).unwrap();
         }
     }
-    insta::assert_snapshot!(table);
+    rows
+}
+
+pub(crate) fn table(rows: &[Row]) -> String {
+    let mut table = String::new();
+    let mut state = "";
+    for row in rows {
+        if row.state != state {
+            state = row.state;
+            writeln!(table, "{state}").unwrap();
+        }
+        let becomes = row.after.as_ref().map_or("nothing".to_owned(), |info| {
+            let held_by = info.held_by.as_ref();
+            let held_by = held_by.map(|held_by| format!(" ({held_by})"));
+            format!("{}{}", info.state, held_by.unwrap_or_default())
+        });
+        writeln!(table, "  {}: {} -> {becomes}", row.input, row.outputs).unwrap();
+    }
+    table
+}
+
+pub(crate) fn policy() -> SyncPolicy {
+    SyncPolicy {
+        max_attempts: 2,
+        max_concurrent_events: 1,
+        ..SyncPolicy::default()
+    }
+}
+
+#[test]
+fn every_input_in_every_state() {
+    insta::assert_snapshot!(table(&rows(&policy(), STATES, INPUTS)));
 }

@@ -21,17 +21,18 @@ use sync_manager::{
     Inbox, StartError, SyncManagerConfig, SyncManagerThread, SyncPolicy, read, start, start_with,
 };
 use sync_traits::{
-    HoldReason, LogEntry, LogEvent, PermissionPolicy, SyncClientEvent, SyncClientHandle,
-    SyncManagerHandle, SyncRegistrationInfo, SyncRegistrationState, SyncRequest,
+    Engagement, EngagementPolicy, HoldReason, LogEntry, LogEvent, PermissionPolicy,
+    SyncClientEvent, SyncClientHandle, SyncManagerHandle, SyncRegistrationInfo,
+    SyncRegistrationState, SyncRequest, WakeUp,
 };
 
-use crate::support::{FIRST_BACK_OFF, SITE, offline, online, origin, url};
+use crate::support::{FIRST_BACK_OFF, SITE, offline, online, origin, question, url};
 
 #[derive(Debug)]
-struct ManualClock(Mutex<Timestamp>);
+pub(crate) struct ManualClock(Mutex<Timestamp>);
 
 impl ManualClock {
-    fn pass(&self, duration: Duration) {
+    pub(crate) fn pass(&self, duration: Duration) {
         let mut now = self.0.lock();
         *now = now.saturating_add(duration);
     }
@@ -43,35 +44,59 @@ impl Clock for ManualClock {
     }
 }
 
+/// Whoever may sync may sync periodically.
 struct Allowed(Arc<RwLock<bool>>);
 
 impl PermissionPolicy for Allowed {
     fn may_sync(&self, _: &StorageKey) -> bool {
         *self.0.read()
     }
+
+    fn may_sync_periodically(&self, _: &StorageKey) -> bool {
+        true
+    }
+}
+
+struct Engaged(Arc<RwLock<Engagement>>);
+
+impl EngagementPolicy for Engaged {
+    fn engagement(&self, _: &StorageKey) -> Engagement {
+        *self.0.read()
+    }
+}
+
+struct Told(Arc<Mutex<Vec<Option<WallTime>>>>);
+
+impl WakeUp for Told {
+    fn next_due(&self, next: Option<WallTime>) {
+        self.0.lock().push(next);
+    }
 }
 
 /// An engine of which only the sync manager is real.
-struct Engine {
-    store: Store,
-    clock: Arc<ManualClock>,
-    allowed: Arc<RwLock<bool>>,
-    current: Arc<RwLock<NetworkState>>,
+pub(crate) struct Engine {
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) allowed: Arc<RwLock<bool>>,
+    pub(crate) engagement: Arc<RwLock<Engagement>>,
+    /// When something is due next, as it was told.
+    pub(crate) told: Arc<Mutex<Vec<Option<WallTime>>>>,
+    pub(crate) current: Arc<RwLock<NetworkState>>,
     network: Receiver<NetworkMonitorMessage>,
     subscriber: Callback<NetworkState>,
     workers: Receiver<SwRegistrationMessage>,
-    handle: SyncManagerHandle,
+    pub(crate) handle: SyncManagerHandle,
     thread: SyncManagerThread,
     log: Receiver<LogEntry>,
 }
 
-struct Page {
-    handle: SyncClientHandle,
-    events: Receiver<SyncClientEvent>,
+pub(crate) struct Page {
+    pub(crate) handle: SyncClientHandle,
+    pub(crate) events: Receiver<SyncClientEvent>,
 }
 
 impl Page {
-    fn register(&self, tag: &str) -> Result<(), DomException> {
+    pub(crate) fn register(&self, tag: &str) -> Result<(), DomException> {
         let tag = DomString::from(tag);
         let request = self
             .handle
@@ -92,9 +117,18 @@ impl Page {
             SyncClientEvent::Tags { result, .. } => {
                 result.unwrap().iter().map(DomString::to_string).collect()
             }
-            other @ SyncClientEvent::Registered { .. } => panic!("another answer: {other:?}"),
+            other => panic!("another answer: {other:?}"),
         }
     }
+}
+
+/// Whether the last that the network monitor is told is the end of the subscription.
+fn unsubscribes(network: &Receiver<NetworkMonitorMessage>) -> bool {
+    let messages = std::iter::from_fn(|| network.try_recv());
+    matches!(
+        messages.last(),
+        Some(NetworkMonitorMessage::Unsubscribe { .. })
+    )
 }
 
 fn stored_worker() -> RegistrationSnapshot {
@@ -120,11 +154,11 @@ fn stored_worker() -> RegistrationSnapshot {
 }
 
 impl Engine {
-    fn start(folder: &Path) -> Self {
+    pub(crate) fn start(folder: &Path) -> Self {
         Self::start_on(StoreConfig::folder(folder))
     }
 
-    fn start_on(config: StoreConfig) -> Self {
+    pub(crate) fn start_on(config: StoreConfig) -> Self {
         Self::start_with(config, SyncPolicy::default())
     }
 
@@ -135,6 +169,8 @@ impl Engine {
             monotonic: MonotonicTime::default(),
         })));
         let allowed = Arc::new(RwLock::new(true));
+        let engagement = Arc::new(RwLock::new(Engagement::High));
+        let told = Arc::new(Mutex::new(Vec::new()));
         let (network_sender, network) = unbounded();
         let (workers_sender, workers) = unbounded();
         let current = Arc::new(RwLock::new(NetworkState::default()));
@@ -149,6 +185,8 @@ impl Engine {
                 store: store.clone(),
                 clock: clock.clone(),
                 permission: Box::new(Allowed(Arc::clone(&allowed))),
+                engagement: Box::new(Engaged(Arc::clone(&engagement))),
+                wake_up: Some(Box::new(Told(Arc::clone(&told)))),
                 dispatch: SwRegistrationHandle::new(workers_sender),
                 network: NetworkMonitorHandle::new(network_sender, Arc::clone(&current)),
                 log_observer: Callback::to_sender(&log_sender, |entry| entry),
@@ -166,6 +204,8 @@ impl Engine {
             store,
             clock,
             allowed,
+            engagement,
+            told,
             current,
             network,
             subscriber,
@@ -176,12 +216,12 @@ impl Engine {
         }
     }
 
-    fn set_network(&self, state: NetworkState) {
+    pub(crate) fn set_network(&self, state: NetworkState) {
         *self.current.write() = state.clone();
         self.subscriber.call(state);
     }
 
-    fn open_page(&self) -> Page {
+    pub(crate) fn open_page(&self) -> Page {
         let (sender, events) = unbounded();
         let events_to = Callback::to_sender(&sender, |event| event);
         let handle = self
@@ -192,10 +232,23 @@ impl Engine {
         Page { handle, events }
     }
 
-    fn set_windows(&self, count: usize) {
+    pub(crate) fn set_windows(&self, count: usize) {
         let storage_key = origin(SITE);
         self.handle
             .notify_service_worker(SwNotification::WindowClients { storage_key, count });
+    }
+
+    /// Wait for the next event of any kind; gives how long it may take as well, and how to end it.
+    pub(crate) fn any_event(&self) -> (WorkerEvent, Duration, Callback<EventOutcome>) {
+        match self.workers.recv().unwrap() {
+            SwRegistrationMessage::DispatchEvent {
+                event,
+                time_limit,
+                done,
+                ..
+            } => (event, time_limit, done),
+            other => panic!("no event: {other:?}"),
+        }
     }
 
     /// Wait for the next event; gives its tag and `lastChance`, and how to end it.
@@ -211,7 +264,7 @@ impl Engine {
     }
 
     /// Wait until the event log says something.
-    fn wait_for(&self, wanted: impl Fn(&LogEvent) -> bool) -> LogEntry {
+    pub(crate) fn wait_for(&self, wanted: impl Fn(&LogEvent) -> bool) -> LogEntry {
         loop {
             let entry = self.log.recv().unwrap();
             if wanted(&entry.event) {
@@ -220,7 +273,7 @@ impl Engine {
         }
     }
 
-    fn snapshot(&self) -> Vec<SyncRegistrationInfo> {
+    pub(crate) fn snapshot(&self) -> Vec<SyncRegistrationInfo> {
         let (sender, receiver) = unbounded();
         self.handle
             .snapshot(Callback::to_sender(&sender, |infos| infos))
@@ -229,23 +282,20 @@ impl Engine {
     }
 
     /// The profile stays as it is at this moment.
-    fn crash(self) {
+    pub(crate) fn crash(self) {
         self.store.close();
         self.stop();
     }
 
     /// Shut down in order, and free the profile.
-    fn stop(self) {
+    pub(crate) fn stop(self) {
         let (sender, receiver) = unbounded();
         self.handle
             .exit(Callback::to_sender(&sender, |()| ()))
             .unwrap();
         receiver.recv().unwrap();
         drop(self.thread);
-        assert!(matches!(
-            self.network.try_recv(),
-            Some(NetworkMonitorMessage::Unsubscribe { .. })
-        ));
+        assert!(unsubscribes(&self.network));
         self.store.close();
     }
 }
@@ -356,6 +406,44 @@ fn the_state_of_the_network_is_read_at_dispatch_not_remembered() {
 }
 
 #[test]
+fn what_only_the_event_log_tells_costs_no_sync() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(folder.path());
+    let page = engine.open_page();
+    let before = engine.store.status().syncs;
+    page.register("outbox").unwrap();
+    let registered = engine.store.status().syncs;
+    assert_eq!(registered, before + 1, "a registration is durable");
+    engine.set_network(offline());
+    let offline = HoldReason::Offline;
+    engine.wait_for(|event| matches!(event, LogEvent::Held { reason } if *reason == offline));
+    assert_eq!(engine.store.status().syncs, registered);
+    engine.stop();
+}
+
+#[test]
+fn the_network_monitor_is_told_for_which_origins_something_waits() {
+    let engine = Engine::start_on(StoreConfig::memory());
+    engine.set_network(offline());
+    let page = engine.open_page();
+    page.register("outbox").unwrap();
+    let told = || match engine.network.recv().unwrap() {
+        NetworkMonitorMessage::AwaitOrigin { origin, awaited } => (origin, awaited),
+        other => panic!("something else is told: {other:?}"),
+    };
+    assert_eq!(told(), (origin(SITE), true));
+    let (sender, explanation) = unbounded();
+    let done = Callback::to_sender(&sender, |explanation| explanation);
+    engine.handle.explain(question("outbox"), done).unwrap();
+    assert_eq!(explanation.recv().unwrap().held_by, [HoldReason::Offline]);
+    engine.set_network(online());
+    let (_, _, done) = engine.event();
+    assert_eq!(told(), (origin(SITE), false));
+    done.call(EventOutcome::Fulfilled);
+    engine.stop();
+}
+
+#[test]
 fn the_permission_is_asked_for_when_it_changes_and_at_each_call() {
     let folder = tempfile::tempdir().unwrap();
     let engine = Engine::start(folder.path());
@@ -411,6 +499,8 @@ fn it_does_not_start_without_the_components_it_needs() {
         store,
         clock: Arc::new(ManualClock(Mutex::default())),
         permission: Box::new(Allowed(Arc::default())),
+        engagement: Box::new(Engaged(Arc::default())),
+        wake_up: None,
         dispatch: SwRegistrationHandle::new(workers_sender),
         network: NetworkMonitorHandle::new(network_sender, Arc::default()),
         log_observer: Callback::ignore(),
@@ -440,10 +530,7 @@ fn dropping_it_ends_it_after_the_writes_on_their_way() {
     assert!(thread.handle().time_changed().is_ok());
     drop(thread);
     assert_eq!(read::registrations(&store).unwrap().len(), 1);
-    assert!(matches!(
-        network.try_recv(),
-        Some(NetworkMonitorMessage::Unsubscribe { .. })
-    ));
+    assert!(unsubscribes(&network));
     assert!(handle.time_changed().is_err(), "nobody listens any more");
     store.close();
 }
@@ -497,7 +584,9 @@ fn only_so_many_calls_of_a_client_wait_for_their_answer() {
     for _ in &requests {
         match page.events.recv().unwrap() {
             SyncClientEvent::Registered { request, result } => answers.insert(request, result),
-            SyncClientEvent::Tags { .. } => panic!("another answer than was asked for"),
+            SyncClientEvent::Tags { .. } | SyncClientEvent::Unregistered { .. } => {
+                panic!("another answer than was asked for")
+            }
         };
     }
     let names = requests.map(|request| answers[&request].as_ref().map_err(DomException::name));
