@@ -22,6 +22,8 @@ pub struct Environment {
     pub creation_url: Url,
     /// Its origin; `None` is an opaque one.
     pub origin: Option<StorageKey>,
+    /// The scope of the service worker registration that it belongs to, if it is a service worker's.
+    pub registration_scope: Option<Url>,
     /// The components that its scripts reach.
     pub services: Services,
     base_url: RefCell<Url>,
@@ -33,10 +35,30 @@ impl Environment {
         Self {
             client,
             origin: StorageKey::from_url(&creation_url).ok(),
+            registration_scope: None,
             services,
             base_url: RefCell::new(creation_url.clone()),
             creation_url,
         }
+    }
+
+    /// The environment of the script of a service worker, whose registration has this scope.
+    pub fn of_service_worker(
+        client: ClientId,
+        script_url: Url,
+        registration_scope: Url,
+        services: Services,
+    ) -> Self {
+        Self {
+            registration_scope: Some(registration_scope),
+            ..Self::new(client, script_url, services)
+        }
+    }
+
+    /// The service worker registration that it belongs to, if it is a service worker's: its storage
+    /// key and its scope.
+    pub(crate) fn registration(&self) -> Option<(StorageKey, Url)> {
+        self.origin.clone().zip(self.registration_scope.clone())
     }
 
     /// The environment of a realm.

@@ -10,11 +10,12 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use base::time::{Clock, MonotonicTime};
 use crossbeam_channel::{Receiver, Sender, unbounded};
+use parking_lot::Mutex;
 
 use crate::bindings::generated::{Function, FunctionOrDomString};
 use crate::bindings::report::report_exception;
@@ -36,6 +37,36 @@ impl TaskSender {
     pub fn queue(&self, task: impl FnOnce(&EventLoop) + Send + 'static) {
         // An ended thread has nothing left that the task could change.
         let _ = self.0.send(Box::new(task));
+    }
+}
+
+/// The event loops of the script threads, to wake them all.
+#[derive(Clone, Default)]
+pub struct EventLoops(Arc<Mutex<Vec<Registered>>>);
+
+/// An event loop that may be gone.
+struct Registered {
+    alive: Weak<()>,
+    sender: TaskSender,
+}
+
+impl EventLoops {
+    /// Says that the clock was moved: timers that have come due meanwhile fire now.
+    pub fn time_changed(&self) {
+        for registered in &*self.0.lock() {
+            // Whoever wakes looks at its timers.
+            registered.sender.queue(|_| {});
+        }
+    }
+
+    /// Wakes this one too, as long as it is there.
+    pub(crate) fn add(&self, event_loop: &EventLoop) {
+        let mut all = self.0.lock();
+        all.retain(|registered| registered.alive.strong_count() > 0);
+        all.push(Registered {
+            alive: Arc::downgrade(&event_loop.alive),
+            sender: event_loop.sender(),
+        });
     }
 }
 
@@ -95,6 +126,8 @@ pub struct EventLoop {
     /// The timer whose handler runs, unless it has been cleared since.
     firing: Cell<Option<i32>>,
     guard: OnceCell<Guard>,
+    /// Goes with the event loop.
+    alive: Arc<()>,
 }
 
 /// What keeps the time limit of the tasks.
@@ -130,6 +163,7 @@ impl EventLoop {
             nesting_level: Cell::new(0),
             firing: Cell::new(None),
             guard: OnceCell::new(),
+            alive: Arc::default(),
         })
     }
 

@@ -21,12 +21,15 @@ pub mod event_loop;
 pub mod fetch;
 pub mod indexed_database;
 mod inspect;
+mod network_watch;
+mod permission_watch;
 pub mod service_worker;
 pub mod services;
 pub mod structured_clone;
 mod watchdog;
 pub mod window;
 
+pub use event_loop::EventLoops;
 pub use service_worker::ServiceWorkerThreads;
 pub use services::{ScriptLimits, ScriptReport, ScriptSource, Services};
 pub use window::{WindowHandle, WindowOptions, open};

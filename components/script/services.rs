@@ -10,10 +10,11 @@ use indexed_db::IndexedDbHandle;
 use net::NetHandle;
 use network_traits::NetworkMonitorHandle;
 use sw_traits::SwRegistrationHandle;
-use sync_traits::SyncManagerHandle;
+use sync_traits::{PermissionStates, SyncManagerHandle};
 use url::Url;
 
 use crate::bindings::{ConsoleMessage, ExceptionReport};
+use crate::event_loop::EventLoops;
 
 /// The components that scripts reach, with the embedder's clock and limits. Cheap to clone.
 #[derive(Clone)]
@@ -28,8 +29,15 @@ pub struct Services {
     pub indexed_db: IndexedDbHandle,
     /// What the network is like.
     pub network: NetworkMonitorHandle,
-    /// What time it is.
+    /// What an origin may do.
+    pub permissions: Arc<dyn PermissionStates>,
+    /// What time it is. Whoever moves it calls [`EventLoops::time_changed`] then.
     pub clock: Arc<dyn Clock>,
+    /// What [`ScriptLimits::task_time_limit`] is measured with: the machine's clock, even if `clock`
+    /// is another one that somebody moves.
+    pub limit_clock: Arc<dyn Clock>,
+    /// The event loops of the windows and workers.
+    pub event_loops: EventLoops,
     /// Where pages and workers say what happens in them.
     pub report: Callback<ScriptReport>,
     /// What scripts may use.

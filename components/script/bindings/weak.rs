@@ -52,9 +52,21 @@ impl<K: Ord + Copy, T: DomObject> WeakTable<K, T> {
         Some(Dom::from_ref(unsafe { pointer.as_ref() }))
     }
 
+    /// The keys under which there are objects, in order.
+    pub fn keys(&self) -> Vec<K> {
+        self.0.borrow().keys().copied().collect()
+    }
+
     /// Whether there is an object under this key.
     pub fn contains(&self, key: K) -> bool {
         self.0.borrow().contains_key(&key)
+    }
+}
+
+impl<K: Ord + Copy, T> WeakEntry<K, T> {
+    /// The key of the object.
+    pub fn key(&self) -> K {
+        self.key
     }
 }
 

@@ -22,6 +22,9 @@ pub type GetTheParent = fn(&EventTarget, &Event) -> Option<Dom<EventTarget>>;
 /// Is told that a script set the event handler of this type.
 pub type HandlerObserver = fn(&EventTarget, &Realm, &str);
 
+/// Is told that listeners, which event handlers have too, were added or removed.
+pub type ListenerObserver = fn(&EventTarget, &Realm);
+
 dom_struct! {
     /// <https://dom.spec.whatwg.org/#interface-eventtarget>
     pub struct EventTarget {
@@ -32,6 +35,7 @@ dom_struct! {
         next_id: Cell<u64>,
         get_the_parent: Cell<Option<GetTheParent>>,
         handler_observer: Cell<Option<HandlerObserver>>,
+        listener_observer: Cell<Option<ListenerObserver>>,
     }
 }
 
@@ -70,12 +74,18 @@ impl EventTarget {
             next_id: Cell::new(0),
             get_the_parent: Cell::new(None),
             handler_observer: Cell::new(None),
+            listener_observer: Cell::new(None),
         }
     }
 
     /// Sets who is told of event handlers that are set.
     pub fn set_handler_observer(&self, observer: HandlerObserver) {
         self.handler_observer.set(Some(observer));
+    }
+
+    /// Sets who is told of listeners that are added or removed.
+    pub fn set_listener_observer(&self, observer: ListenerObserver) {
+        self.listener_observer.set(Some(observer));
     }
 
     /// The types of events for which there are listeners, in the order in which the first of each
@@ -190,7 +200,7 @@ impl EventTarget {
                 continue;
             }
             if listener.once {
-                self.remove(|present| present.id == listener.id);
+                self.remove(realm, |present| present.id == listener.id);
             }
             event.in_passive_listener.set(listener.passive);
             self.call_listener(realm, &listener, event);
@@ -245,7 +255,7 @@ impl EventTarget {
         }
     }
 
-    fn remove(&self, matches: impl Fn(&Listener) -> bool) {
+    fn remove(&self, realm: &Realm, matches: impl Fn(&Listener) -> bool) {
         // What is removed is dropped after the borrow ends.
         let removed: Vec<Listener> = self
             .listeners
@@ -253,10 +263,18 @@ impl EventTarget {
             .extract_if(.., |listener| matches(listener))
             .collect();
         drop(removed);
+        self.listeners_changed(realm);
     }
 
-    fn add(&self, listener: Listener) {
+    fn add(&self, realm: &Realm, listener: Listener) {
         self.listeners.borrow_mut().push(listener);
+        self.listeners_changed(realm);
+    }
+
+    fn listeners_changed(&self, realm: &Realm) {
+        if let Some(observer) = self.listener_observer.get() {
+            observer(self, realm);
+        }
     }
 
     fn new_id(&self) -> u64 {
@@ -290,7 +308,7 @@ impl EventTarget {
         if !value.is_object() {
             let removed = self.handlers.borrow_mut().remove(type_);
             drop(removed);
-            self.remove(is_same);
+            self.remove(realm, is_same);
             return Ok(());
         }
         let callback = Callback::interface(realm, value)?;
@@ -301,14 +319,15 @@ impl EventTarget {
         if replaced.is_none() {
             let id = self.new_id();
             let type_ = type_.into();
-            self.add(Listener {
+            let listener = Listener {
                 id,
                 type_,
                 callback: None,
                 capture: false,
                 passive: false,
                 once: false,
-            });
+            };
+            self.add(realm, listener);
         }
         Ok(())
     }
@@ -332,7 +351,7 @@ impl EventTargetMethods for EventTarget {
     /// <https://dom.spec.whatwg.org/#dom-eventtarget-addeventlistener>
     fn add_event_listener(
         &self,
-        _: &Realm,
+        realm: &Realm,
         type_: DomString,
         callback: Option<EventListener>,
         options: AddEventListenerOptionsOrBoolean,
@@ -358,14 +377,15 @@ impl EventTargetMethods for EventTarget {
         });
         if !is_present {
             let id = self.new_id();
-            self.add(Listener {
+            let listener = Listener {
                 id,
                 type_,
                 callback: Some(callback),
                 capture,
                 passive,
                 once,
-            });
+            };
+            self.add(realm, listener);
         }
         Ok(())
     }
@@ -373,7 +393,7 @@ impl EventTargetMethods for EventTarget {
     /// <https://dom.spec.whatwg.org/#dom-eventtarget-removeeventlistener>
     fn remove_event_listener(
         &self,
-        _: &Realm,
+        realm: &Realm,
         type_: DomString,
         callback: Option<EventListener>,
         options: EventListenerOptionsOrBoolean,
@@ -385,7 +405,7 @@ impl EventTargetMethods for EventTarget {
         let Some(callback) = callback else {
             return Ok(());
         };
-        self.remove(|listener| {
+        self.remove(realm, |listener| {
             listener.type_ == type_
                 && listener.capture == capture
                 && listener

@@ -1,5 +1,9 @@
 //! <https://html.spec.whatwg.org/multipage/system-state.html#the-navigator-object>
 
+use std::cell::OnceCell;
+
+use super::permissions::Permissions;
+use super::window_or_worker_global_scope::same;
 use crate::bindings::generated::NavigatorMethods;
 use crate::bindings::{Dom, Fallible, Realm, Reflector};
 
@@ -7,6 +11,7 @@ dom_struct! {
     /// <https://html.spec.whatwg.org/multipage/system-state.html#the-navigator-object>
     pub struct Navigator {
         pub(crate) reflector: Reflector,
+        permissions: OnceCell<Dom<Permissions>>,
     }
 }
 
@@ -21,9 +26,15 @@ impl Navigator {
             realm,
             Self {
                 reflector: Reflector::default(),
+                permissions: OnceCell::new(),
             },
         )
     }
 }
 
-impl NavigatorMethods for Navigator {}
+impl NavigatorMethods for Navigator {
+    /// <https://w3c.github.io/permissions/#dom-navigator-permissions>
+    fn permissions(&self, realm: &Realm) -> Fallible<Dom<Permissions>> {
+        same(&self.permissions, || Permissions::create(realm))
+    }
+}

@@ -7,6 +7,7 @@ use crate::bindings::generated::{
 };
 use crate::bindings::{DomObject, DomString, Fallible, Realm, ToJs, Value};
 use crate::environment::Environment;
+use crate::network_watch::is_online;
 
 /// The one language that scripts and servers are told.
 const LANGUAGE: &str = "en";
@@ -56,7 +57,11 @@ impl<T: DomObject> NavigatorOnLineMethods for T {
     fn on_line(&self, realm: &Realm) -> bool {
         // A realm without an environment has no network to be off.
         Environment::of(realm).map_or(true, |environment| {
-            environment.services.network.current().is_online()
+            let registration = environment.registration();
+            is_online(
+                &environment.services.network.current(),
+                registration.as_ref(),
+            )
         })
     }
 }

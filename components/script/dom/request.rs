@@ -166,6 +166,7 @@ impl Request {
                 _ => CacheMode::Default,
             },
             origin: environment.origin.clone(),
+            registration_scope: environment.registration_scope.clone(),
             referrer: match &settings.referrer {
                 Referrer::None => None,
                 Referrer::Client => Some(environment.creation_url.clone()),

@@ -7,8 +7,10 @@ use sw_traits::{RegistrationInfo, SwRequest, UpdateViaCache};
 use url::Url;
 
 use super::event_target::EventTarget;
+use super::periodic_sync_manager::PeriodicSyncManager;
 use super::service_worker::ServiceWorker;
 use super::sync_manager::SyncManager;
+use super::window_or_worker_global_scope::same;
 use crate::bindings::generated::{ServiceWorkerRegistrationMethods, ServiceWorkerUpdateViaCache};
 use crate::bindings::{Dom, Error, Fallible, NoTrace, Promise, Realm, UsvString};
 use crate::service_worker::client::ServiceWorkerClient;
@@ -23,6 +25,7 @@ dom_struct! {
         waiting: RefCell<Option<Dom<ServiceWorker>>>,
         active: RefCell<Option<Dom<ServiceWorker>>>,
         sync: OnceCell<Dom<SyncManager>>,
+        periodic_sync: OnceCell<Dom<PeriodicSyncManager>>,
     }
 }
 
@@ -41,6 +44,7 @@ impl ServiceWorkerRegistration {
             waiting: RefCell::default(),
             active: RefCell::default(),
             sync: OnceCell::new(),
+            periodic_sync: OnceCell::new(),
         };
         this.update_workers(realm, client, info)?;
         Dom::new(realm, this)
@@ -120,10 +124,15 @@ impl ServiceWorkerRegistrationMethods for ServiceWorkerRegistration {
 
     /// <https://wicg.github.io/background-sync/spec/#dom-syncmanager-sync>
     fn sync(&self, realm: &Realm) -> Fallible<Dom<SyncManager>> {
-        if let Some(sync) = self.sync.get() {
-            return Ok(sync.clone());
-        }
-        let sync = SyncManager::create(realm, self.scope.0.clone())?;
-        Ok(self.sync.get_or_init(|| sync).clone())
+        same(&self.sync, || {
+            SyncManager::create(realm, self.scope.0.clone())
+        })
+    }
+
+    /// <https://wicg.github.io/periodic-background-sync/#dom-serviceworkerregistration-periodicsync>
+    fn periodic_sync(&self, realm: &Realm) -> Fallible<Dom<PeriodicSyncManager>> {
+        same(&self.periodic_sync, || {
+            PeriodicSyncManager::create(realm, self.scope.0.clone())
+        })
     }
 }

@@ -15,6 +15,7 @@ use crate::bindings::generated::{
 };
 use crate::bindings::{Dom, DomString, Error, Fallible, Realm, Value};
 use crate::event_loop::EventLoop;
+use crate::network_watch;
 use crate::window::page::Page;
 
 /// How long a frame takes.
@@ -37,8 +38,10 @@ dom_struct! {
 impl Window {
     /// The global object of a page.
     pub fn new() -> Self {
+        let parent = EventTarget::new_inherited();
+        parent.set_listener_observer(network_watch::listeners_changed);
         Self {
-            parent: EventTarget::new_inherited(),
+            parent,
             document: OnceCell::new(),
             location: OnceCell::new(),
             history: OnceCell::new(),

@@ -11,6 +11,7 @@ use super::worker_navigator::WorkerNavigator;
 use crate::bindings::generated::WorkerGlobalScopeMethods;
 use crate::bindings::{Dom, Fallible, Realm, UsvString, Value};
 use crate::environment::Environment;
+use crate::network_watch;
 use crate::service_worker::import;
 
 dom_struct! {
@@ -27,8 +28,10 @@ dom_struct! {
 impl WorkerGlobalScope {
     /// The part of a worker's global object that this interface is.
     pub fn new_inherited() -> Self {
+        let parent = EventTarget::new_inherited();
+        parent.set_listener_observer(network_watch::listeners_changed);
         Self {
-            parent: EventTarget::new_inherited(),
+            parent,
             location: OnceCell::new(),
             navigator: OnceCell::new(),
             performance: OnceCell::new(),

@@ -439,7 +439,8 @@ impl ServiceWorkerClient {
 
     fn handle_sync_event(&self, realm: &Realm, event: SyncClientEvent) {
         let (request, result) = match event {
-            SyncClientEvent::Registered { request, result } => {
+            SyncClientEvent::Registered { request, result }
+            | SyncClientEvent::Unregistered { request, result } => {
                 (request, result.map(|()| Ok(Value::undefined())))
             }
             SyncClientEvent::Tags { request, result } => {

@@ -123,6 +123,7 @@ fn fetch(
     let request = Request {
         mode: RequestMode::NoCors,
         origin: Some(worker.storage_key.clone()),
+        registration_scope: environment.registration_scope.clone(),
         destination: Destination::Script,
         referrer: Some(worker.script_url.clone()),
         cache: cache_mode(worker.update_via_cache()),

@@ -149,7 +149,11 @@ pub(super) fn run(
     };
     let clock = Arc::clone(&services.clock);
     let time_limit = services.limits.task_time_limit;
-    let Ok(watchdog) = Watchdog::start(runtime.stop_flag(), time_limit, Arc::clone(&clock)) else {
+    let Ok(watchdog) = Watchdog::start(
+        runtime.stop_flag(),
+        time_limit,
+        Arc::clone(&services.limit_clock),
+    ) else {
         return no_thing("thread");
     };
     let delegate = Rc::new(Delegate {
@@ -170,6 +174,7 @@ pub(super) fn run(
         return no_thing("memory");
     };
     let event_loop = EventLoop::new(clock);
+    services.event_loops.add(&event_loop);
     let end = Running {
         realm: &realm,
         event_loop: &event_loop,
@@ -180,6 +185,8 @@ pub(super) fn run(
     // What is kept for the worker goes before its realm, and that before its runtime.
     crate::fetch::terminate(&realm);
     super::detach(&realm);
+    crate::permission_watch::detach(&realm);
+    crate::network_watch::detach(&realm);
     crate::indexed_database::detach(&realm);
     event_loop.discard(&realm);
     event_loop.shut_down();
@@ -205,7 +212,12 @@ impl Running<'_> {
     ) -> End {
         let realm = self.realm;
         let (client, script_url) = (launch.client, launch.script_url.clone());
-        let environment = Environment::new(client, script_url.clone(), services.clone());
+        let environment = Environment::of_service_worker(
+            client,
+            script_url.clone(),
+            launch.registration.scope.clone(),
+            services.clone(),
+        );
         realm.add_service(Rc::clone(self.event_loop));
         realm.add_service(Rc::new(environment));
         let description = ClientDescription {

@@ -24,6 +24,7 @@ use crate::dom::event_target::EventTarget;
 use crate::dom::extendable_event::ExtendableEvent;
 use crate::dom::extendable_message_event::ExtendableMessageEvent;
 use crate::dom::install_event::InstallEvent;
+use crate::dom::periodic_sync_event::PeriodicSyncEvent;
 use crate::dom::service_worker::ServiceWorker;
 use crate::dom::service_worker_registration::ServiceWorkerRegistration;
 use crate::dom::sync_event::SyncEvent;
@@ -271,6 +272,10 @@ fn create_event(realm: &Realm, event: WorkerEvent) -> Fallible<Dom<ExtendableEve
         WorkerEvent::Sync { tag, last_chance } => {
             let tag = DomString::from_code_units(tag.code_units().to_vec());
             upcast(&SyncEvent::create(realm, tag, last_chance)?)
+        }
+        WorkerEvent::PeriodicSync { tag } => {
+            let tag = DomString::from_code_units(tag.code_units().to_vec());
+            upcast(&PeriodicSyncEvent::create(realm, tag)?)
         }
         WorkerEvent::Message {
             source,

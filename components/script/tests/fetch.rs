@@ -16,12 +16,12 @@ use net_monitor::{EvidencePolicy, NetworkMonitor, NetworkScript, ScriptedSource}
 use network_traits::EmulationSessionId;
 use script::environment::Environment;
 use script::event_loop::EventLoop;
-use script::{ScriptLimits, Services};
+use script::{EventLoops, ScriptLimits, Services};
 use sw_traits::SwRegistrationHandle;
 use sync_traits::SyncManagerHandle;
 use url::Url;
 
-use crate::{Page, StillClock};
+use crate::{NoPermissions, Page, StillClock};
 
 /// Long enough for a slow machine; a test that waits for it has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -135,7 +135,10 @@ impl Site {
             net: net.handle(),
             indexed_db: IndexedDbHandle::new(unbounded().0),
             network: monitor.handle(),
-            clock,
+            permissions: Arc::new(NoPermissions),
+            clock: Arc::clone(&clock),
+            limit_clock: clock,
+            event_loops: EventLoops::default(),
             report: Callback::ignore(),
             limits: ScriptLimits::default(),
         };

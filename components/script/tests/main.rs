@@ -6,6 +6,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 
+use base::StorageKey;
+use base::channel::Callback;
 use base::time::{Clock, Timestamp};
 use script::bindings::{
     ConsoleMessage, Error, ExceptionReport, GlobalKind, RealmDelegate, RealmHandle, RealmOptions,
@@ -13,6 +15,9 @@ use script::bindings::{
 };
 use script::dom::service_worker_global_scope::ServiceWorkerGlobalScope;
 use script::dom::window::Window;
+use sync_traits::{
+    PermissionChange, PermissionName, PermissionObserver, PermissionState, PermissionStates,
+};
 
 mod bindings;
 mod events;
@@ -32,6 +37,21 @@ impl Clock for StillClock {
     fn now(&self) -> Timestamp {
         *self.0.lock().unwrap()
     }
+}
+
+/// Nobody may do anything, and that does not change.
+struct NoPermissions;
+
+impl PermissionStates for NoPermissions {
+    fn state(&self, _: &StorageKey, _: PermissionName) -> PermissionState {
+        PermissionState::Denied
+    }
+
+    fn observe(&self, _: &StorageKey, _: Callback<PermissionChange>) -> PermissionObserver {
+        PermissionObserver(0)
+    }
+
+    fn stop_observing(&self, _: PermissionObserver) {}
 }
 
 #[derive(Default)]

@@ -3,5 +3,8 @@
 mod client;
 mod events;
 mod host;
+mod network;
 mod pages;
+mod periodic;
+mod permissions;
 mod scripts;

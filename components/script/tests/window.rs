@@ -18,11 +18,14 @@ use net::{Net, NetConfig};
 use net_monitor::{EvidencePolicy, NetworkMonitor, NetworkScript, ScriptedSource};
 use network_traits::LinkState;
 use script::{
-    ScriptLimits, ScriptReport, ScriptSource, Services, WindowHandle, WindowOptions, open,
+    EventLoops, ScriptLimits, ScriptReport, ScriptSource, Services, WindowHandle, WindowOptions,
+    open,
 };
 use sw_traits::{SwRegistrationHandle, SwRegistrationMessage};
 use sync_traits::SyncManagerHandle;
 use url::Url;
+
+use crate::NoPermissions;
 
 /// Long enough for a slow machine; a test that waits for it has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -159,7 +162,10 @@ impl Browser {
             net: net.handle(),
             indexed_db: IndexedDbHandle::new(databases),
             network: monitor.handle(),
-            clock,
+            permissions: Arc::new(NoPermissions),
+            clock: Arc::clone(&clock),
+            limit_clock: clock,
+            event_loops: EventLoops::default(),
             report: Callback::to_sender(&report, |report| report),
             limits: ScriptLimits {
                 task_time_limit,

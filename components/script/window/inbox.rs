@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use base::channel::Callback;
 use net::FetchResult;
-use network_traits::NetworkState;
 use parking_lot::Mutex;
 
 use crate::event_loop::TaskSender;
@@ -16,8 +15,6 @@ pub(crate) enum Input {
     Document(FetchResult),
     /// So has a script.
     Script(u64, FetchResult),
-    /// The network has changed.
-    Network(NetworkState),
     /// The document's URL has another fragment.
     HashChanged,
     /// A developer wants a script evaluated.
@@ -27,7 +24,7 @@ pub(crate) enum Input {
 }
 
 /// The way to a window's thread. Not bounded: besides a developer's evaluations, each input answers
-/// a fetch of the window or is one change of the network.
+/// a fetch of the window or changes its URL.
 #[derive(Clone)]
 pub(crate) struct Inbox(Arc<Mutex<State>>);
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use base::channel::{Callback, Receiver, Sender, bounded};
 use base::ids::ClientId;
-use network_traits::SubscriptionId;
 use parking_lot::Mutex;
 use sw_traits::FrameType;
 use url::Url;
@@ -169,7 +168,6 @@ struct Open {
     loader: Loader,
     page: Rc<Page>,
     delegate: Rc<PageDelegate>,
-    online: bool,
     reported: bool,
     /// What a developer typed before the page had loaded.
     waiting: Vec<(String, Callback<Result<String, String>>)>,
@@ -228,11 +226,12 @@ impl WindowThread {
         let watchdog = Watchdog::start(
             runtime.stop_flag(),
             limits.task_time_limit,
-            Arc::clone(clock),
+            Arc::clone(&self.services.limit_clock),
         )
         .map_err(|error| error.to_string())?;
         self.stopper.follow(watchdog.terminator());
         let event_loop = EventLoop::new(Arc::clone(clock));
+        self.services.event_loops.add(&event_loop);
         self.inbox.follow(event_loop.sender());
         Ok(Engine {
             event_loop,
@@ -314,24 +313,20 @@ impl WindowThread {
         loaded: Loaded,
     ) -> Result<After, String> {
         let url = loaded.url.clone();
-        let inbox = self.inbox.clone();
-        let changed = Callback::new(move |state| inbox.put(Input::Network(state)));
-        let subscription: Option<SubscriptionId> = self.services.network.subscribe(changed).ok();
         let mut open = self
             .create(engine, navigation, loaded)
             .map_err(|_| "the engine is out of memory".to_owned())?;
         // A document that fails for a fault of ours goes away in order.
         let after = catch_unwind(AssertUnwindSafe(|| self.run_document(engine, &mut open)))
             .map_err(|_| PANICKED.to_owned());
-        if let Some(subscription) = subscription {
-            self.services.network.unsubscribe(subscription);
-        }
         if after.is_ok() && !self.stopper.is_stopped() {
             engine.event_loop.run_task(|| open.fire("pagehide"));
         }
         open.delegate.ending.set(true);
         crate::fetch::terminate(&open.realm);
         service_worker::detach(&open.realm);
+        crate::permission_watch::detach(&open.realm);
+        crate::network_watch::detach(&open.realm);
         indexed_database::detach(&open.realm);
         engine.event_loop.discard(&open.realm);
         drop(open);
@@ -389,12 +384,10 @@ impl WindowThread {
         let document = Document::new(&realm, &page.store, target)?;
         window.set_document(document.clone());
         let loader = Loader::new(Rc::clone(&page), document, window, &decoded.text);
-        let online = services.network.current().is_online();
         Ok(Open {
             loader,
             page,
             delegate,
-            online,
             reported: false,
             waiting: Vec::new(),
             realm,
@@ -467,13 +460,6 @@ impl Open {
             }
             Input::Evaluate(script, done) => self.waiting.push((script, done)),
             Input::HashChanged => self.fire("hashchange"),
-            Input::Network(state) => {
-                // <https://html.spec.whatwg.org/multipage/system-state.html#event-online>
-                let online = state.is_online();
-                if std::mem::replace(&mut self.online, online) != online {
-                    self.fire(if online { "online" } else { "offline" });
-                }
-            }
             // A document that is late belongs to a navigation that was given up.
             Input::Document(_) => {}
         }

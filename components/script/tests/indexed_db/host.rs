@@ -15,13 +15,13 @@ use script::bindings::{Error, GlobalKind, RuntimeLimits, ScriptRuntime, Value};
 use script::dom::service_worker_global_scope::ServiceWorkerGlobalScope;
 use script::environment::Environment;
 use script::event_loop::EventLoop;
-use script::{ScriptLimits, Services, indexed_database};
+use script::{EventLoops, ScriptLimits, Services, indexed_database};
 use storage::{Store, StoreConfig};
 use sw_traits::SwRegistrationHandle;
 use sync_traits::SyncManagerHandle;
 use url::Url;
 
-use crate::{Page, StillClock, options};
+use crate::{NoPermissions, Page, StillClock, options};
 
 /// How long a test waits for what must come. Only a test that fails waits that long.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -89,7 +89,10 @@ impl Profile {
             net: net.handle(),
             indexed_db: indexed_db.handle().clone(),
             network: monitor.handle(),
+            permissions: Arc::new(NoPermissions),
             clock: clock.clone(),
+            limit_clock: clock.clone(),
+            event_loops: EventLoops::default(),
             report: Callback::new(|_| {}),
             limits: ScriptLimits::default(),
         };

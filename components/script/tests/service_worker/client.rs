@@ -269,7 +269,8 @@ fn an_insecure_page_sees_nothing_of_it() {
         .ok()
         .unwrap();
     let result = realm.evaluate(
-        "['ServiceWorker', 'ServiceWorkerRegistration', 'ServiceWorkerContainer', 'SyncManager']
+        "['ServiceWorker', 'ServiceWorkerRegistration', 'ServiceWorkerContainer', 'SyncManager',
+          'PeriodicSyncManager']
            .filter(name => name in self).length + ' ' + ('serviceWorker' in Navigator.prototype)",
         "test.js",
     );

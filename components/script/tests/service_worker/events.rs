@@ -242,6 +242,38 @@ fn a_message_comes_with_its_source() {
 }
 
 #[test]
+fn a_periodic_sync_event_has_its_tag() {
+    let mut host = Host::new();
+    host.run(
+        "onperiodicsync = e => {
+           console.log(e.type, e.tag === 'news \\ud800', e.isTrusted, e instanceof ExtendableEvent,
+             e instanceof PeriodicSyncEvent, 'lastChance' in e, e.target === self);
+           e.waitUntil(Promise.reject(new Error('no news')));
+         };
+         const made = new PeriodicSyncEvent('x', { tag: 5 });
+         console.log(made.type, made.tag, made.isTrusted, PeriodicSyncEvent.length);
+         for (const wrong of [() => new PeriodicSyncEvent('x'), () => new PeriodicSyncEvent('x', {})])
+           try { wrong() } catch (e) { console.log(e.name) }",
+    );
+    let mut tag: Vec<u16> = "news ".encode_utf16().collect();
+    tag.push(0xD800);
+    let outcome = host.dispatch(WorkerEvent::PeriodicSync {
+        tag: base::DomString::from_code_units(tag),
+    });
+    assert_eq!(outcome, rejected("Error: no news"));
+    host.run("console.log('end')");
+    assert_eq!(
+        host.console_until("end"),
+        [
+            "x 5 false 2",
+            "TypeError",
+            "TypeError",
+            "periodicsync true true true true false true",
+        ]
+    );
+}
+
+#[test]
 fn a_worker_knows_itself() {
     let mut host = Host::new();
     host.run(

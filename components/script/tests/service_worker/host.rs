@@ -15,7 +15,7 @@ use indexed_db::IndexedDbThread;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use net::{Net, NetConfig};
 use net_monitor::{EvidencePolicy, NetworkMonitor, ScriptedSource};
-use script::{ScriptLimits, ScriptReport, ServiceWorkerThreads, Services};
+use script::{EventLoops, ScriptLimits, ScriptReport, ServiceWorkerThreads, Services};
 use storage::{Store, StoreConfig};
 use sw_traits::{
     EventDispatch, EventOutcome, RegistrationInfo, ScriptResource, SwRegistrationHandle,
@@ -24,6 +24,8 @@ use sw_traits::{
 };
 use sync_traits::{SyncManagerHandle, SyncManagerMessage};
 use url::Url;
+
+use crate::NoPermissions;
 
 /// How long a test waits for what must come. Only a test that fails waits that long.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -104,7 +106,10 @@ impl Host {
             net: net.handle(),
             indexed_db: indexed_db.handle().clone(),
             network: monitor.handle(),
-            clock,
+            permissions: Arc::new(NoPermissions),
+            clock: Arc::clone(&clock),
+            limit_clock: clock,
+            event_loops: EventLoops::default(),
             report: Callback::to_sender(&report_sender, |report| report),
             limits,
         };

@@ -6,19 +6,20 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base::channel::{Callback, Receiver, bounded, unbounded};
 use engine::{Builder, Engine};
 use script::{
-    ScriptLimits, ScriptReport, ServiceWorkerThreads, Services, WindowHandle, WindowOptions, open,
+    EventLoops, ScriptLimits, ScriptReport, ServiceWorkerThreads, Services, WindowHandle,
+    WindowOptions, open,
 };
 use url::Url;
 
 use super::host::{PATIENCE, listen_to_the_log, real_clock, serve, take};
 
 /// A page of a site, and the engine that it is on.
-struct Site {
+pub(super) struct Site {
     window: Option<WindowHandle>,
-    engine: Option<Engine>,
+    pub(super) engine: Option<Engine>,
     services: Services,
-    reports: Receiver<ScriptReport>,
-    address: String,
+    pub(super) reports: Receiver<ScriptReport>,
+    pub(super) address: String,
 }
 
 impl Site {
@@ -47,7 +48,10 @@ impl Site {
                     net: handles.net.clone(),
                     indexed_db: handles.indexed_db.clone(),
                     network: handles.network.clone(),
-                    clock,
+                    permissions: Arc::new(handles.permissions.clone()),
+                    clock: Arc::clone(&clock),
+                    limit_clock: clock,
+                    event_loops: EventLoops::default(),
                     report: Callback::to_sender(&report_sender, |report| report),
                     limits: ScriptLimits::default(),
                 };
@@ -66,7 +70,7 @@ impl Site {
         site
     }
 
-    fn new(worker: &'static str) -> Self {
+    pub(super) fn new(worker: &'static str) -> Self {
         Self::with(worker, |_| None)
     }
 
@@ -84,7 +88,7 @@ impl Site {
     }
 
     /// Runs an async function's body in the page and returns its result.
-    fn page(&self, body: &str) -> String {
+    pub(super) fn page(&self, body: &str) -> String {
         let script = format!(
             "(async () => {{ try {{ {body} }} catch (e) {{ return e.name + ': ' + e.message }} }})()"
         );
@@ -111,11 +115,11 @@ impl Drop for Site {
     }
 }
 
-const REGISTER: &str = "const container = navigator.serviceWorker;
+pub(super) const REGISTER: &str = "const container = navigator.serviceWorker;
     const registration = await container.register('worker.js');";
 
 /// Waits until the worker in this variable is in this state.
-const REACHED: &str = "const reached = (worker, state) => new Promise(done => {
+pub(super) const REACHED: &str = "const reached = (worker, state) => new Promise(done => {
       const look = () => { if (worker.state == state) done(); };
       worker.addEventListener('statechange', look); look(); });";
 
