@@ -8,15 +8,17 @@ use base::ids::ClientId;
 use base::time::Clock;
 use indexed_db::IndexedDbThread;
 use net::{Net, NetConfig, NetStartError};
-use net_monitor::{EvidencePolicy, NetworkMonitor, ScriptedSource};
+use net_monitor::{MonitorPolicy, NetworkMonitor, ScriptedSource};
 use network_traits::{EmulationSessionId, NetworkSource};
-use storage::{Location, OpenError, Store, StoreConfig};
+use storage::{Location, OpenError, ReadError, Store, StoreConfig};
 use sw_registration::{SwPolicy, SwRegistrationConfig, SwRegistrationThread};
 use sw_traits::{SwRegistrationHandle, WorkerHost};
 use sync_manager::{Inbox, SyncManagerConfig, SyncPolicy};
-use sync_traits::{LogEntry, PermissionPolicy};
+use sync_traits::{Engagement, EngagementPolicy, LogEntry, PermissionPolicy, WakeUp};
 
+use crate::identity_key::identity_key;
 use crate::loader::NetScriptLoader;
+use crate::permissions::{PermissionDefaults, Permissions};
 use crate::{Engine, Handles, wait_for};
 
 /// Why an engine did not start. What had started is stopped again, and the profile is as it was.
@@ -28,6 +30,8 @@ pub enum StartError {
     Net(NetStartError),
     /// What the profile holds of service workers cannot be read.
     ServiceWorkers(sw_registration::StartError),
+    /// What the profile holds otherwise cannot be read.
+    Unreadable(ReadError),
     /// What the profile holds of syncs cannot be read.
     Sync(sync_manager::StartError),
     /// The system has no thread for a component.
@@ -42,6 +46,7 @@ impl fmt::Display for StartError {
             Self::Profile(error) => error.fmt(formatter),
             Self::Net(error) => error.fmt(formatter),
             Self::ServiceWorkers(error) => error.fmt(formatter),
+            Self::Unreadable(error) => error.fmt(formatter),
             Self::Sync(error) => error.fmt(formatter),
             Self::Thread(error) => write!(formatter, "no thread for a component: {error}"),
             Self::Ended => formatter.write_str("a component ended while the engine started"),
@@ -51,14 +56,18 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Every origin may use Background Sync, as the spec recommends.
-///
-/// <https://wicg.github.io/background-sync/spec/#permission>
-struct AllowAll;
+/// Who decides about permissions.
+enum PermissionSource {
+    Stored(PermissionDefaults),
+    Policy(Box<dyn PermissionPolicy>),
+}
 
-impl PermissionPolicy for AllowAll {
-    fn may_sync(&self, _storage_key: &StorageKey) -> bool {
-        true
+/// Nobody knows how much the user engages with a site: the floors as they are.
+struct AlwaysHigh;
+
+impl EngagementPolicy for AlwaysHigh {
+    fn engagement(&self, _: &StorageKey) -> Engagement {
+        Engagement::High
     }
 }
 
@@ -67,8 +76,11 @@ pub struct Builder {
     clock: Arc<dyn Clock>,
     location: Location,
     network_source: Box<dyn NetworkSource>,
+    monitor_policy: MonitorPolicy,
     offline: Option<EmulationSessionId>,
-    permission: Box<dyn PermissionPolicy>,
+    permission: PermissionSource,
+    engagement: Box<dyn EngagementPolicy>,
+    wake_up: Option<Box<dyn WakeUp>>,
     sync_policy: SyncPolicy,
     seed: u64,
     service_worker_policy: SwPolicy,
@@ -78,14 +90,17 @@ pub struct Builder {
 
 impl Builder {
     /// An engine in memory, on a machine whose network is never known: only loopback origins can
-    /// be reached. Every origin may use Background Sync.
+    /// be reached. Every origin may use Background Sync, and none Periodic Background Sync.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
             location: Location::Memory,
             network_source: Box::new(ScriptedSource::new().0),
+            monitor_policy: MonitorPolicy::default(),
             offline: None,
-            permission: Box::new(AllowAll),
+            permission: PermissionSource::Stored(PermissionDefaults::default()),
+            engagement: Box::new(AlwaysHigh),
+            wake_up: None,
             sync_policy: SyncPolicy::default(),
             seed: ClientId::random().0.as_u64_pair().0,
             service_worker_policy: SwPolicy::default(),
@@ -108,6 +123,14 @@ impl Builder {
         self
     }
 
+    /// How servers are probed for which something waits, and how a captive portal is found out. When
+    /// the policy has no key for network identities, the one that the profile keeps is used.
+    #[must_use]
+    pub fn monitor_policy(mut self, policy: MonitorPolicy) -> Self {
+        self.monitor_policy = policy;
+        self
+    }
+
     /// Emulate offline from the start, before anything can fire, until this session ends it.
     #[must_use]
     pub fn emulate_offline(mut self, session: EmulationSessionId) -> Self {
@@ -115,10 +138,37 @@ impl Builder {
         self
     }
 
-    /// Who decides which origin may use Background Sync.
+    /// Who decides which origin may use Background Sync, in place of the permissions that the
+    /// profile keeps. When it changes its mind, call
+    /// [`Permissions::policy_changed`](crate::Permissions::policy_changed).
     #[must_use]
     pub fn permission_policy(mut self, permission: Box<dyn PermissionPolicy>) -> Self {
-        self.permission = permission;
+        self.permission = PermissionSource::Policy(permission);
+        self
+    }
+
+    /// Keep the permissions in the profile, and start from these. That is the default; see
+    /// [`Engine::permissions`].
+    #[must_use]
+    pub fn permission_defaults(mut self, defaults: PermissionDefaults) -> Self {
+        self.permission = PermissionSource::Stored(defaults);
+        self
+    }
+
+    /// Who decides how often an origin's periodic syncs may fire. By default nobody is held back
+    /// for a lack of engagement. When it changes its mind, call
+    /// [`engagement_changed`](sync_traits::SyncManagerHandle::engagement_changed).
+    #[must_use]
+    pub fn engagement_policy(mut self, engagement: Box<dyn EngagementPolicy>) -> Self {
+        self.engagement = engagement;
+        self
+    }
+
+    /// Who is told when something is due next, so that a device may sleep until then. When it wakes
+    /// up, call [`Engine::time_changed`].
+    #[must_use]
+    pub fn wake_up(mut self, wake_up: Box<dyn WakeUp>) -> Self {
+        self.wake_up = Some(wake_up);
         self
     }
 
@@ -169,10 +219,17 @@ impl Builder {
     ) -> Result<Engine, StartError> {
         let (store, open_report) =
             Store::open(StoreConfig::at(self.location.clone())).map_err(StartError::Profile)?;
+        let identity_key = match self.monitor_policy.identity_key {
+            Some(key) => key,
+            None => identity_key(&store).map_err(StartError::Unreadable)?,
+        };
         let monitor = NetworkMonitor::start(
             self.network_source,
             Arc::clone(&self.clock),
-            EvidencePolicy::default(),
+            MonitorPolicy {
+                identity_key: Some(identity_key),
+                ..self.monitor_policy
+            },
         )
         .map_err(StartError::Thread)?;
         if let Some(session) = self.offline {
@@ -186,12 +243,20 @@ impl Builder {
         // there before they are.
         let service_worker_channel = unbounded();
         let sync_inbox = Inbox::default();
+        let permissions = match self.permission {
+            PermissionSource::Stored(defaults) => {
+                Permissions::stored(store.clone(), defaults, sync_inbox.handle())
+                    .map_err(StartError::Unreadable)?
+            }
+            PermissionSource::Policy(policy) => Permissions::policy(policy, sync_inbox.handle()),
+        };
         let handles = Handles {
             service_workers: SwRegistrationHandle::new(service_worker_channel.0.clone()),
             sync: sync_inbox.handle(),
             net: net.handle(),
             indexed_db: indexed_db.handle().clone(),
             network: monitor.handle(),
+            permissions: permissions.clone(),
             clock: Arc::clone(&self.clock),
         };
         let notify = {
@@ -205,13 +270,16 @@ impl Builder {
                 seed: self.seed,
                 store: store.clone(),
                 clock: Arc::clone(&self.clock),
-                permission: self.permission,
+                permission: Box::new(permissions.clone()),
+                engagement: self.engagement,
+                wake_up: self.wake_up,
                 dispatch: handles.service_workers.clone(),
                 network: monitor.handle(),
                 log_observer: self.log_observer,
             },
         )
         .map_err(StartError::Sync)?;
+        permissions.enforce();
         let service_workers = SwRegistrationThread::start(
             SwRegistrationConfig {
                 policy: self.service_worker_policy,

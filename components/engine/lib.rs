@@ -10,7 +10,9 @@
 //! with no page open.
 
 mod builder;
+mod identity_key;
 mod loader;
+mod permissions;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,9 +27,12 @@ use storage::{Location, OpenReport, Store};
 use sw_registration::SwRegistrationThread;
 use sw_traits::SwRegistrationHandle;
 use sync_manager::SyncManagerThread;
-use sync_traits::SyncManagerHandle;
+use sync_traits::{LogEntry, SyncManagerHandle};
 
 pub use builder::{Builder, StartError};
+pub use permissions::{
+    PermissionDecision, PermissionDefaults, PermissionError, Permissions, stored_permissions,
+};
 
 /// One handle per component. Clones are handles of the same components.
 #[derive(Clone)]
@@ -42,6 +47,8 @@ pub struct Handles {
     pub indexed_db: IndexedDbHandle,
     /// The network monitor.
     pub network: NetworkMonitorHandle,
+    /// Who may use Background Sync.
+    pub permissions: Permissions,
     /// The embedder's clock.
     pub clock: Arc<dyn Clock>,
 }
@@ -78,6 +85,29 @@ impl Engine {
     /// The handles of the components.
     pub fn handles(&self) -> &Handles {
         &self.handles
+    }
+
+    /// Who may use Background Sync, and the way to decide it.
+    pub fn permissions(&self) -> &Permissions {
+        &self.handles.permissions
+    }
+
+    /// Tell every component that the clock was moved, or that the machine has slept: what has come
+    /// due meanwhile happens now, and not when a timer notices.
+    pub fn time_changed(&self) {
+        // Each component is there as long as the engine is.
+        let _ = self.handles.sync.time_changed();
+        let _ = self.handles.service_workers.time_changed();
+        self.handles.network.time_changed();
+    }
+
+    /// The event log of the sync manager as it is on disk, oldest entry first.
+    ///
+    /// # Errors
+    ///
+    /// When the profile cannot be read, in words for people.
+    pub fn sync_log(&self) -> Result<Vec<LogEntry>, String> {
+        sync_manager::read::log(&self.store).map_err(|error| error.to_string())
     }
 
     /// What the engine found in its profile.

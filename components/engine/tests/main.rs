@@ -11,7 +11,7 @@ use base::channel::{Callback, Receiver, Sender, unbounded};
 use base::ids::{ClientId, WorkerId};
 use base::time::{Clock, MonotonicTime, Timestamp, WallTime};
 use base::{DomString, StorageKey};
-use engine::{Builder, Engine, StartError};
+use engine::{Builder, Engine, PermissionDefaults, StartError};
 use network_traits::EmulationSessionId;
 use storage::{Location, OpenError};
 use sw_traits::{
@@ -19,7 +19,10 @@ use sw_traits::{
     SwClientHandle, SwRequest, UpdateViaCache, WorkerEvent, WorkerHost, WorkerHostEvent,
     WorkerLaunch, WorkerType,
 };
-use sync_traits::{LogEntry, LogEvent, SyncClientEvent, SyncRequest};
+use sync_traits::{
+    Engagement, EngagementPolicy, LogEntry, LogEvent, PermissionState, SyncClientEvent,
+    SyncRegistrationInfo, SyncRegistrationState, SyncRequest, WakeUp,
+};
 use tempfile::tempdir;
 use url::Url;
 
@@ -107,16 +110,18 @@ fn serve_script() -> Url {
         "http://localhost:{}/",
         server.server_addr().to_ip().unwrap().port()
     );
+    // It listens to the end of the test: nothing fires for a server that cannot be reached.
     std::thread::spawn(move || {
-        let request = server.recv().unwrap();
-        assert!(request.headers().iter().any(|header| {
-            header.field.equiv("Service-Worker") && header.value.as_str() == "script"
-        }));
-        let header = "Content-Type: text/javascript"
-            .parse::<tiny_http::Header>()
-            .unwrap();
-        let response = tiny_http::Response::from_string("// a worker").with_header(header);
-        request.respond(response).unwrap();
+        for request in server.incoming_requests() {
+            assert!(request.headers().iter().any(|header| {
+                header.field.equiv("Service-Worker") && header.value.as_str() == "script"
+            }));
+            let header = "Content-Type: text/javascript"
+                .parse::<tiny_http::Header>()
+                .unwrap();
+            let response = tiny_http::Response::from_string("// a worker").with_header(header);
+            request.respond(response).unwrap();
+        }
     });
     Url::parse(&url).unwrap()
 }
@@ -233,6 +238,87 @@ fn a_page_registers_a_sync_and_the_embedders_worker_gets_it_after_a_restart() {
     }
     assert_eq!(running.engine.summary().syncs, 0);
     running.engine.shut_down();
+}
+
+/// Nobody engages with anything.
+struct Suspending;
+
+impl EngagementPolicy for Suspending {
+    fn engagement(&self, _: &StorageKey) -> Engagement {
+        Engagement::Suspended
+    }
+}
+
+/// Passes on what a device would go by.
+struct Alarm(Sender<Option<WallTime>>);
+
+impl WakeUp for Alarm {
+    fn next_due(&self, next: Option<WallTime>) {
+        // The test may have ended.
+        let _ = self.0.send(next);
+    }
+}
+
+#[test]
+fn the_embedder_decides_on_engagement_and_is_told_when_to_wake_up() {
+    let hour = Duration::from_secs(60 * 60);
+    let run = |builder: Builder| {
+        let site = serve_script();
+        let (alarm, alarms) = unbounded();
+        let defaults = PermissionDefaults {
+            periodic_background_sync: PermissionState::Granted,
+            ..PermissionDefaults::default()
+        };
+        let builder = builder.permission_defaults(defaults);
+        let running = start(builder.wake_up(Box::new(Alarm(alarm)))).unwrap();
+        let page = Page::open(&running.engine, &site);
+        page.ask(SwRequest::Register {
+            scope: None,
+            script_url: site.join("worker.js").unwrap(),
+            worker_type: WorkerType::Classic,
+            update_via_cache: UpdateViaCache::default(),
+        })
+        .unwrap();
+        page.ask(SwRequest::Ready).unwrap();
+        let (sender, answers) = unbounded();
+        let sync = running.engine.handles().sync.attach_client(
+            page.client,
+            StorageKey::from_url(&site).unwrap(),
+            Callback::to_sender(&sender, |event| event),
+        );
+        let sync = sync.unwrap();
+        let body = SyncRequest::RegisterPeriodic {
+            tag: DomString::from("news"),
+            min_interval: 12 * hour,
+        };
+        sync.request(site.clone(), body).unwrap();
+        let answer = answers.recv().unwrap();
+        let SyncClientEvent::Registered { result: Ok(()), .. } = answer else {
+            panic!("{answer:?}");
+        };
+        let (sender, states) = unbounded();
+        let snapshot = Callback::to_sender(&sender, |syncs: Vec<SyncRegistrationInfo>| {
+            syncs.first().map(|sync| sync.state)
+        });
+        running.engine.handles().sync.snapshot(snapshot).unwrap();
+        let state = states.recv().unwrap();
+        running.engine.shut_down();
+        let alarms: Vec<_> = std::iter::from_fn(|| alarms.try_recv()).flatten().collect();
+        (state, alarms)
+    };
+
+    let (state, alarms) = run(builder());
+    assert_eq!(state, Some(SyncRegistrationState::Pending));
+    let expected = WallTime::default().saturating_add(12 * hour);
+    let next = alarms.last().expect("the device is to wake up");
+    assert!(next.saturating_since(expected) < hour, "{alarms:?}");
+
+    let (state, alarms) = run(builder().engagement_policy(Box::new(Suspending)));
+    assert_eq!(state, Some(SyncRegistrationState::Suspended));
+    assert!(
+        alarms.iter().all(|alarm| *alarm < expected),
+        "nothing to wake up for: {alarms:?}"
+    );
 }
 
 #[test]
