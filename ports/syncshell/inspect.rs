@@ -3,19 +3,23 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use anstyle::Style;
+use engine::PermissionDecision;
 use serde::Serialize;
 use storage::{Store, StoreConfig};
 use sw_traits::RegistrationSnapshot;
 use sync_traits::{LogEntry, SyncRegistrationInfo};
 
 use crate::report::{Format, ShellEvent, date, printable, short};
+use crate::why::{min_interval_ms, reason_name};
 
 #[derive(Serialize)]
 struct Contents {
     registrations: Vec<Registration>,
     syncs: Vec<Sync>,
+    permissions: Vec<Permission>,
     log: Vec<Entry>,
     /// How many records cannot be read and are in quarantine.
     quarantined: usize,
@@ -34,12 +38,23 @@ struct Registration {
 /// A sync registration.
 #[derive(Serialize)]
 struct Sync {
+    kind: String,
     tag: String,
     scope: String,
     state: String,
     attempts: u32,
     registered: String,
+    min_interval_ms: Option<u64>,
     due: Option<String>,
+    held_by: Option<String>,
+}
+
+/// A permission that was granted or denied.
+#[derive(Serialize)]
+struct Permission {
+    name: String,
+    origin: String,
+    state: String,
 }
 
 /// An entry of the event log.
@@ -83,10 +98,12 @@ fn read(store: &Store) -> Result<Contents, String> {
     let registrations =
         sw_registration::read::registrations(store).map_err(|error| unreadable(&error))?;
     let syncs = sync_manager::read::registrations(store).map_err(|error| unreadable(&error))?;
+    let permissions = engine::stored_permissions(store).map_err(|error| unreadable(&error))?;
     let log = sync_manager::read::log(store).map_err(|error| unreadable(&error))?;
     Ok(Contents {
         registrations: registrations.into_iter().map(Registration::from).collect(),
         syncs: syncs.into_iter().map(Sync::from).collect(),
+        permissions: permissions.into_iter().map(Permission::from).collect(),
         log: log.iter().map(Entry::from).collect(),
         quarantined: store.quarantined().count(),
     })
@@ -117,12 +134,25 @@ impl From<RegistrationSnapshot> for Registration {
 impl From<SyncRegistrationInfo> for Sync {
     fn from(info: SyncRegistrationInfo) -> Self {
         Self {
+            kind: info.kind.to_string(),
+            min_interval_ms: min_interval_ms(&info),
+            held_by: info.held_by.as_ref().map(|it| reason_name(it).to_owned()),
             tag: info.tag.to_string_lossy(),
             scope: info.scope.to_string(),
             state: info.state.to_string(),
             attempts: info.attempts,
             registered: date(info.registered),
             due: info.due.map(date),
+        }
+    }
+}
+
+impl From<PermissionDecision> for Permission {
+    fn from(decision: PermissionDecision) -> Self {
+        Self {
+            name: decision.name.to_string(),
+            origin: decision.storage_key.to_string(),
+            state: decision.state.to_string(),
         }
     }
 }
@@ -154,19 +184,38 @@ fn print(contents: &Contents) -> io::Result<()> {
     for sync in &contents.syncs {
         write!(
             output,
-            "  \"{}\"  {}  {}, registered {}, {} attempt(s)",
+            "  \"{}\"  {}  {}, {}, registered {}, {} attempt(s)",
             short(&sync.tag),
             sync.scope,
+            sync.kind,
             sync.state,
             sync.registered,
             sync.attempts
         )?;
-        match &sync.due {
-            Some(due) => writeln!(output, ", tried again at {due}")?,
-            None => writeln!(output)?,
+        match (&sync.due, sync.min_interval_ms) {
+            (Some(due), None) => writeln!(output, ", tried again at {due}")?,
+            (due, Some(interval)) => {
+                let interval = humantime::format_duration(Duration::from_millis(interval));
+                write!(output, ", at most every {interval}")?;
+                match due {
+                    Some(due) => writeln!(output, ", next at {due}")?,
+                    None => writeln!(output)?,
+                }
+            }
+            (None, None) => writeln!(output)?,
         }
     }
     print_if_none(&mut output, contents.syncs.is_empty())?;
+
+    writeln!(output, "\n{bold}Permissions{bold:#}")?;
+    for permission in &contents.permissions {
+        writeln!(
+            output,
+            "  {}  {} is {}",
+            permission.origin, permission.name, permission.state
+        )?;
+    }
+    print_if_none(&mut output, contents.permissions.is_empty())?;
 
     writeln!(output, "\n{bold}Event log{bold:#}")?;
     for entry in &contents.log {

@@ -2,7 +2,7 @@
 //! and QuickJS.
 //!
 //! `syncshell demo` shows the main job; `syncshell open` runs a site, or what a profile holds;
-//! `syncshell inspect` shows a profile. QuickJS is C under the page's control: the shell is for
+//! `syncshell inspect` shows a profile, `syncshell net` the network. QuickJS is C under the page's control: the shell is for
 //! testing sites, it is no sandbox for hostile ones.
 
 mod clock;
@@ -10,8 +10,10 @@ mod command;
 mod demo;
 mod inspect;
 mod mail_server;
+mod net;
 mod open;
 mod report;
+mod why;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,8 +23,11 @@ use anstyle::AnsiColor;
 use clap::{Args, Parser, Subcommand};
 use url::Url;
 
+pub use net::NetworkReport;
 pub use report::ShellEvent;
+pub use why::{Answer, Hold, PastEvent};
 
+use crate::command::{Decision, parse_duration};
 use crate::report::Format;
 
 /// Run web sites with Background Sync: offline, online, closed and killed.
@@ -43,12 +48,16 @@ enum CliCommand {
     },
     /// Run a site until SIGINT or SIGTERM; without a URL, run what the profile holds
     ///
-    /// While it runs it takes commands on its standard input, one a line: offline, online,
-    /// eval SCRIPT (in the newest page), open URL (one more page), close (all pages), status (what
-    /// each sync waits for), quit. The exit status is 0 only when nothing failed: no page
+    /// While it runs it takes commands on its standard input, one a line: offline [SCOPE] and
+    /// online [SCOPE] (of one service worker), eval SCRIPT (in the newest page), open URL (one more page), close (all pages), status (what
+    /// each sync waits for), why TAG (what holds a sync back, and what would release it),
+    /// grant NAME [ORIGIN] and deny NAME [ORIGIN] (permissions), advance DURATION (move the clock,
+    /// as 12h or 7days), quit. The exit status is 0 only when nothing failed: no page
     /// that could not be loaded or came with an error status, no uncaught error in a script, no
     /// exception of eval, no sync that was dropped.
-    Open(OpenArguments),
+    Open(Box<OpenArguments>),
+    /// Show what the network is like, and each change, until SIGINT, SIGTERM or the line quit
+    Net(NetArguments),
     /// Show the registrations, syncs and event log of a profile on which no engine runs
     Inspect {
         /// The profile folder
@@ -72,10 +81,25 @@ struct OpenArguments {
     /// active, or from the start when there is no page
     #[arg(long)]
     offline: bool,
+    /// Grant a permission: background-sync or periodic-background-sync. Without an origin, to that
+    /// of the page, or when there is none, of all sites of the profile
+    #[arg(long, value_name = "NAME[=ORIGIN]", value_parser = |text: &str| permission(true, text))]
+    grant: Vec<Decision>,
+    /// Deny a permission
+    #[arg(long, value_name = "NAME[=ORIGIN]", value_parser = |text: &str| permission(false, text))]
+    deny: Vec<Decision>,
+    /// Start with the clock this much ahead, as 12h or 7days
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    advance: Option<Duration>,
+    /// Find out a network whose users have to log in first: where getting this http URL does not
+    /// give status 204, nothing fires
+    #[arg(long, value_name = "URL", value_parser = captive_portal_url)]
+    captive_portal_check: Option<Url>,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,
-    /// End when no sync is left to do; with a page, not before one was registered
+    /// End when no sync is left to do; with a page, not before one was registered. A periodic sync
+    /// whose time has not come is not left to do
     #[arg(long)]
     exit_when_done: bool,
     /// Stop a script that runs longer than this many seconds without a pause, and a service worker
@@ -87,12 +111,43 @@ struct OpenArguments {
     trust_certificate: Option<PathBuf>,
 }
 
+#[derive(Args)]
+struct NetArguments {
+    /// Print one JSON object a line
+    #[arg(long)]
+    json: bool,
+    /// Show what is so now, and end
+    #[arg(long)]
+    once: bool,
+    /// Find out a network whose users have to log in first: where getting this http URL does not
+    /// give status 204
+    #[arg(long, value_name = "URL", value_parser = captive_portal_url)]
+    captive_portal_check: Option<Url>,
+}
+
 fn page_url(text: &str) -> Result<Url, String> {
     let hint = "a page has a URL like http://localhost:8000/";
     let url = Url::parse(text).map_err(|error| format!("\"{text}\": {error}; {hint}"))?;
     match url.scheme() {
         "http" | "https" => Ok(url),
         scheme => Err(format!("\"{text}\" has the scheme {scheme}; {hint}")),
+    }
+}
+
+fn captive_portal_url(text: &str) -> Result<Url, String> {
+    let url = page_url(text)?;
+    match url.scheme() {
+        "http" => Ok(url),
+        _ => Err(format!(
+            "\"{text}\" is encrypted, so nobody else can answer it; use an http URL"
+        )),
+    }
+}
+
+fn permission(granted: bool, text: &str) -> Result<Decision, String> {
+    match text.split_once('=') {
+        Some((name, origin)) => Decision::new(granted, name, Some(origin)),
+        None => Decision::new(granted, text, None),
     }
 }
 
@@ -111,7 +166,8 @@ pub fn run() -> ExitCode {
     env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).init();
     let result = match Cli::parse().command {
         CliCommand::Demo { keep } => demo::run(keep).map_err(|error| error.to_string()),
-        CliCommand::Open(arguments) => return open::run(arguments),
+        CliCommand::Open(arguments) => return open::run(*arguments),
+        CliCommand::Net(arguments) => net::run(&arguments),
         CliCommand::Inspect { profile, json } => {
             inspect::run(&profile, if json { Format::Json } else { Format::Text })
         }

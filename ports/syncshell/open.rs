@@ -1,5 +1,6 @@
 //! `syncshell open`: run a site, or what a profile holds.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 use std::io;
 use std::path::Path;
@@ -9,28 +10,32 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use base::StorageKey;
 use base::channel::{Callback, Receiver, Sender, bounded, unbounded};
 use base::time::Clock;
 use engine::{Builder, Engine};
 use net::NetConfig;
 use net_monitor::NetlinkSource;
-use network_traits::{EmulationSessionId, LinkState, NetworkState};
+use network_traits::{EmulationSessionId, NetworkState};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use script::{
-    ScriptLimits, ScriptReport, ScriptSource, ServiceWorkerThreads, Services, WindowHandle,
-    WindowOptions,
+    EventLoops, ScriptLimits, ScriptReport, ScriptSource, ServiceWorkerThreads, Services,
+    WindowHandle, WindowOptions,
 };
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use storage::Location;
-use sync_traits::{LogEntry, LogEvent, SyncRegistrationInfo};
+use sync_traits::{HoldReason, LogEntry, LogEvent, SyncKind, SyncRegistrationInfo};
 use url::Url;
 
 use crate::OpenArguments;
-use crate::clock::SystemClock;
+use crate::clock::{MovableClock, SystemClock};
 use crate::command::{Command, UnknownCommand, read_commands};
+use crate::net::captive_portal_policy;
 use crate::report::{Format, Printer, ShellEvent};
+
+mod obey;
 
 /// The shell's one session of emulated offline.
 const OFFLINE_SESSION: EmulationSessionId = EmulationSessionId(1);
@@ -104,7 +109,7 @@ fn shorten(text: &mut String) {
 struct Shell {
     engine: Engine,
     services: Services,
-    clock: Arc<dyn Clock>,
+    clock: Arc<MovableClock>,
     printer: Printer,
     sender: Sender<Input>,
     shared: Arc<Shared>,
@@ -117,6 +122,9 @@ struct Shell {
     /// Pages that are neither loaded nor failed yet.
     loading: usize,
     last_network: Option<(bool, String)>,
+    network: NetworkState,
+    /// The origin of the newest page.
+    site: Option<StorageKey>,
     failures: usize,
 }
 
@@ -129,12 +137,13 @@ fn format_of(arguments: &OpenArguments) -> Format {
 }
 
 pub(crate) fn run(arguments: OpenArguments) -> ExitCode {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+    let clock = Arc::new(MovableClock::new());
+    clock.advance(arguments.advance.unwrap_or_default());
     let printer = Printer::new(format_of(&arguments));
     // Of what a site can produce without end, only so much is let in: see `report_to`.
     let (sender, receiver) = unbounded();
     match Shell::start(&arguments, Arc::clone(&clock), sender) {
-        Ok(shell) => shell.run(arguments.url, &receiver),
+        Ok(shell) => shell.run(arguments, &receiver),
         Err(text) => {
             // When nobody reads the output, the exit status still tells.
             let _ = printer.print(clock.now(), &ShellEvent::Error { text });
@@ -146,16 +155,20 @@ pub(crate) fn run(arguments: OpenArguments) -> ExitCode {
 impl Shell {
     fn start(
         arguments: &OpenArguments,
-        clock: Arc<dyn Clock>,
+        clock: Arc<MovableClock>,
         sender: Sender<Input>,
     ) -> Result<Self, String> {
         let profile = arguments
             .profile
             .clone()
             .map_or(Location::Memory, Location::Folder);
-        let mut builder = Builder::new(Arc::clone(&clock))
+        let movable: Arc<dyn Clock> = Arc::clone(&clock) as _;
+        let mut builder = Builder::new(Arc::clone(&movable))
             .profile(profile)
             .network_source(Box::new(NetlinkSource));
+        if let Some(url) = &arguments.captive_portal_check {
+            builder = builder.monitor_policy(captive_portal_policy(url));
+        }
         if let Some(file) = &arguments.trust_certificate {
             let extra_root_certificates = read_certificates(file)?;
             builder = builder.net_config(NetConfig {
@@ -182,7 +195,10 @@ impl Shell {
                     net: handles.net.clone(),
                     indexed_db: handles.indexed_db.clone(),
                     network: handles.network.clone(),
-                    clock: Arc::clone(&clock),
+                    permissions: Arc::new(handles.permissions.clone()),
+                    clock: movable,
+                    limit_clock: Arc::new(SystemClock::new()),
+                    event_loops: EventLoops::default(),
                     report,
                     limits,
                 };
@@ -204,6 +220,11 @@ impl Shell {
             waiting_for_sync: arguments.url.is_some(),
             loading: 0,
             last_network: None,
+            network: NetworkState::default(),
+            site: arguments
+                .url
+                .as_ref()
+                .and_then(|url| StorageKey::from_url(url).ok()),
             failures: 0,
         };
         shell.listen()?;
@@ -239,8 +260,8 @@ impl Shell {
         Ok(())
     }
 
-    fn run(mut self, url: Option<Url>, receiver: &Receiver<Input>) -> ExitCode {
-        let run = self.serve(url, receiver);
+    fn run(mut self, arguments: OpenArguments, receiver: &Receiver<Input>) -> ExitCode {
+        let run = self.serve(arguments, receiver);
         for window in &self.windows {
             window.close();
         }
@@ -271,7 +292,7 @@ impl Shell {
     }
 
     /// Until it is time to end, or nobody reads what is told.
-    fn serve(&mut self, url: Option<Url>, receiver: &Receiver<Input>) -> io::Result<()> {
+    fn serve(&mut self, arguments: OpenArguments, receiver: &Receiver<Input>) -> io::Result<()> {
         let summary = self.engine.summary();
         self.tell(&ShellEvent::EngineStarted {
             profile: summary.profile.map(|folder| folder.display().to_string()),
@@ -279,8 +300,12 @@ impl Shell {
             syncs: summary.syncs,
             repairs: summary.repairs,
         })?;
+        self.tell_permissions()?;
         self.ask_for_status();
-        match url {
+        for decision in arguments.deny.into_iter().chain(arguments.grant) {
+            self.decide(decision)?;
+        }
+        match arguments.url {
             Some(url) => self.open(url),
             None => self.ask_what_remains(),
         }
@@ -304,7 +329,7 @@ impl Shell {
                 })?;
             }
             Input::Script(report) => return self.take_report(report),
-            Input::Network(state) => self.take_network(&state)?,
+            Input::Network(state) => self.take_network(state)?,
             Input::Evaluated(result) => {
                 self.tell(&match result {
                     Ok(result) => ShellEvent::Evaluated {
@@ -321,12 +346,13 @@ impl Shell {
             Input::Log(entry) => {
                 self.waiting_for_sync = false;
                 self.tell(&ShellEvent::from_log(&entry))?;
-                if matches!(entry.event, LogEvent::Completed | LogEvent::Dropped { .. }) {
+                if may_be_done(&entry) {
                     self.ask_what_remains();
                 }
             }
             Input::Remaining(syncs) => {
-                let done = syncs.is_empty() && self.loading == 0 && !self.waiting_for_sync;
+                let done =
+                    !syncs.iter().any(is_left_to_do) && self.loading == 0 && !self.waiting_for_sync;
                 return Ok(!(self.exit_when_done && done));
             }
             Input::Status(syncs) => {
@@ -336,34 +362,6 @@ impl Shell {
             }
         }
         Ok(true)
-    }
-
-    fn obey(&mut self, command: Command) -> io::Result<()> {
-        match command {
-            Command::Offline => self.emulate_offline(true),
-            Command::Online => self.emulate_offline(false),
-            Command::Evaluate(script) => {
-                let Some(window) = self.windows.last() else {
-                    return self.tell(&ShellEvent::Evaluated {
-                        result: None,
-                        error: Some("there is no page; open one with: open URL".to_owned()),
-                    });
-                };
-                window.evaluate(script, Callback::to_sender(&self.sender, Input::Evaluated));
-            }
-            Command::Open(text) => match crate::page_url(&text) {
-                Ok(url) => self.open(url),
-                Err(text) => return self.tell(&ShellEvent::Error { text }),
-            },
-            Command::Close => {
-                for window in self.windows.drain(..) {
-                    window.close();
-                }
-            }
-            Command::Status => self.ask_for_status(),
-            Command::Quit => {}
-        }
-        Ok(())
     }
 
     /// Take what a script or page reports. False when the shell's only page cannot be shown.
@@ -413,16 +411,10 @@ impl Shell {
         window.evaluate(script.to_owned(), ready);
     }
 
-    fn take_network(&mut self, state: &NetworkState) -> io::Result<()> {
-        let words = match (state.emulated_offline, state.link) {
-            (true, _) => "offline (emulated)",
-            (_, LinkState::Unknown) => "not known yet",
-            (_, LinkState::None) => "offline: no link but loopback",
-            (_, LinkState::NoAddress) => "offline: a link, but no address",
-            (_, LinkState::NoRoute) => "offline: an address, but no route",
-            (_, LinkState::Routable) => "online",
-        };
-        let network = (state.is_online(), words.to_owned());
+    fn take_network(&mut self, state: NetworkState) -> io::Result<()> {
+        let network = (state.is_online(), crate::net::words(&state).to_owned());
+        self.tell_offline_registrations(&state)?;
+        self.network = state;
         if self.last_network.as_ref() == Some(&network) {
             return Ok(());
         }
@@ -433,8 +425,29 @@ impl Shell {
         })
     }
 
+    /// Tell for which service workers being offline is emulated now, or no more.
+    fn tell_offline_registrations(&mut self, now: &NetworkState) -> io::Result<()> {
+        let scopes = |state: &NetworkState| -> BTreeSet<Url> {
+            state
+                .offline_registrations
+                .values()
+                .flatten()
+                .cloned()
+                .collect()
+        };
+        let (before, now) = (scopes(&self.network), scopes(now));
+        for scope in before.symmetric_difference(&now) {
+            self.tell(&ShellEvent::RegistrationNetwork {
+                scope: scope.to_string(),
+                online: before.contains(scope),
+            })?;
+        }
+        Ok(())
+    }
+
     fn open(&mut self, url: Url) {
         self.loading += 1;
+        self.site = StorageKey::from_url(&url).ok();
         self.windows
             .push(script::open(self.services.clone(), WindowOptions::new(url)));
     }
@@ -472,6 +485,25 @@ impl Shell {
         self.failures += usize::from(event.is_failure());
         self.printer.print(self.clock.now(), event)
     }
+}
+
+/// Whether nothing may be left to do after this.
+fn may_be_done(entry: &LogEntry) -> bool {
+    match entry.event {
+        LogEvent::Completed | LogEvent::Dropped { .. } => true,
+        // A periodic one never ends, it only waits.
+        LogEvent::Held { .. } => entry.kind == SyncKind::Periodic,
+        _ => false,
+    }
+}
+
+/// Whether a registration waits for something else than its time.
+fn is_left_to_do(info: &SyncRegistrationInfo) -> bool {
+    let only_waits = matches!(
+        info.held_by,
+        Some(HoldReason::NotDue { .. } | HoldReason::AcrossOrigins { .. } | HoldReason::Suspended)
+    );
+    info.kind == SyncKind::OneShot || !only_waits
 }
 
 /// The certificates of a PEM file, in DER form.

@@ -2,12 +2,16 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
 use base::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use sw_traits::EventOutcome;
-use sync_traits::{LogEntry, LogEvent, SyncRegistrationInfo};
+use sync_traits::{DropReason, LogEntry, LogEvent, SyncKind, SyncRegistrationInfo};
+
+use crate::net::NetworkReport;
+use crate::why::{Answer, min_interval_ms, reason_name};
 
 /// Something that happened in the shell. The names and fields are what `--json` prints.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -35,6 +39,15 @@ pub enum ShellEvent {
         online: bool,
         /// The state in words.
         state: String,
+    },
+    /// What the network is like now: what `net` tells.
+    NetworkState(NetworkReport),
+    /// Being offline is emulated for a service worker alone, or no more.
+    RegistrationNetwork {
+        /// The scope of its registration.
+        scope: String,
+        /// Whether it has the network that everybody has.
+        online: bool,
     },
     /// A page and its scripts are loaded.
     PageLoaded {
@@ -78,15 +91,52 @@ pub enum ShellEvent {
     },
     /// A sync registration's state changed.
     Sync {
+        /// `one-shot` or `periodic`.
+        kind: String,
         /// Its tag; a lone surrogate reads as U+FFFD.
         tag: String,
         /// The scope of its service worker registration.
         scope: String,
         /// What happened: `registered`, `reregistered`, `held`, `dispatched`, `finished`,
-        /// `retry-scheduled`, `interrupted`, `completed`, `dropped`; or its `status`, when asked.
+        /// `retry-scheduled`, `interrupted`, `completed`, `dropped`, `unregistered` (by the page);
+        /// or its `status`, when asked.
         what: String,
         /// Whether it is a failure.
         failed: bool,
+        /// The same in words.
+        text: String,
+        /// For a `status`: when it may fire next, in milliseconds since 1970, if time holds it back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<i64>,
+        /// For the `status` of a periodic one: the interval that the page asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        min_interval_ms: Option<u64>,
+        /// For a `status`: what holds it back, as a name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held_by: Option<String>,
+    },
+    /// A permission was granted or denied; or its state, when asked.
+    Permission {
+        /// `background-sync` or `periodic-background-sync`.
+        name: String,
+        /// Whose.
+        origin: String,
+        /// `granted` or `denied`.
+        state: String,
+    },
+    /// The clock was moved forward.
+    ClockAdvanced {
+        /// By how many milliseconds.
+        by_ms: u64,
+        /// What it shows now.
+        now: String,
+    },
+    /// Why a tag has not fired, and what would make it fire.
+    Explanation {
+        /// The tag.
+        tag: String,
+        /// What is known about each registration of this tag, present or past.
+        answers: Vec<Answer>,
         /// The same in words.
         text: String,
     },
@@ -100,13 +150,17 @@ pub enum ShellEvent {
 impl ShellEvent {
     /// What an entry of the sync manager's log says.
     pub(crate) fn from_log(entry: &LogEntry) -> Self {
-        let (what, failed, text) = describe(&entry.event);
+        let (what, failed, text) = describe(entry.kind, &entry.event);
         Self::Sync {
+            kind: entry.kind.to_string(),
             tag: entry.tag.to_string_lossy(),
             scope: entry.scope.to_string(),
             what: what.to_owned(),
             failed,
             text,
+            due: None,
+            min_interval_ms: None,
+            held_by: None,
         }
     }
 
@@ -116,15 +170,26 @@ impl ShellEvent {
             .held_by
             .as_ref()
             .map_or(String::new(), |reason| format!(": {reason}"));
-        let due = info.due.map_or(String::new(), |due| {
-            format!(" until {} at the latest", date(due))
-        });
+        let min_interval_ms = min_interval_ms(info);
+        let due = match (info.due.map(date), min_interval_ms) {
+            (Some(due), None) => format!(" until {due} at the latest"),
+            (due, Some(interval)) => {
+                let interval = humantime::format_duration(Duration::from_millis(interval));
+                let due = due.map_or(String::new(), |due| format!(", next at {due}"));
+                format!("; at most every {interval}{due}")
+            }
+            (None, None) => String::new(),
+        };
         Self::Sync {
+            kind: info.kind.to_string(),
             tag: info.tag.to_string_lossy(),
             scope: info.scope.to_string(),
             what: "status".to_owned(),
             failed: false,
             text: format!("is {}{held_by}{due}", info.state),
+            due: info.due.map(base::time::WallTime::as_millis),
+            min_interval_ms,
+            held_by: info.held_by.as_ref().map(|it| reason_name(it).to_owned()),
         }
     }
 
@@ -176,6 +241,19 @@ impl ShellEvent {
                 },
                 state.clone(),
             ),
+            Self::NetworkState(report) => ("network", report.style(), report.to_string()),
+            Self::RegistrationNetwork { scope, online } => {
+                let (style, what) = if *online {
+                    (good, "no longer offline (emulated)")
+                } else {
+                    (AnsiColor::Yellow.on_default(), "offline (emulated)")
+                };
+                (
+                    "network",
+                    style,
+                    format!("{what}: service worker of {scope}"),
+                )
+            }
             Self::PageLoaded { url } => ("page", plain, format!("loaded {url}")),
             Self::PageFailed { url, error } => ("page", bad, format!("cannot load {url}: {error}")),
             Self::PageClosed { url } => ("page", plain, format!("closed {url}")),
@@ -183,25 +261,25 @@ impl ShellEvent {
                 source,
                 level,
                 text,
-            } => {
-                let style = match level.as_str() {
-                    "error" => AnsiColor::Red.on_default(),
-                    "warn" => AnsiColor::Yellow.on_default(),
-                    _ => Style::new().dimmed(),
-                };
-                let level = match level.as_str() {
-                    "log" => String::new(),
-                    level => format!("[{level}] "),
-                };
-                (speaker(source), style, format!("{level}{text}"))
-            }
+            } => console_words(source, level, text),
             Self::ScriptError { source, text } => (speaker(source), bad, text.clone()),
             Self::Evaluated { result, error } => match (result, error) {
                 (_, Some(error)) => ("eval", bad, format!("threw {error}")),
                 (Some(result), None) => ("eval", plain, result.clone()),
                 (None, None) => ("eval", plain, "undefined".to_owned()),
             },
+            Self::Permission {
+                name,
+                origin,
+                state,
+            } => ("allow", plain, format!("{name} is {state} for {origin}")),
+            Self::ClockAdvanced { by_ms, now } => {
+                let by = humantime::format_duration(Duration::from_millis(*by_ms));
+                ("clock", plain, format!("{by} later: {now}"))
+            }
+            Self::Explanation { text, .. } => ("why", plain, text.clone()),
             Self::Sync {
+                kind,
                 tag,
                 what,
                 failed,
@@ -215,7 +293,12 @@ impl ShellEvent {
                     ("dispatched" | "finished", _) => good,
                     _ => AnsiColor::Cyan.on_default(),
                 };
-                ("sync", style, format!("\"{}\" {text}", short(tag)))
+                let who = if kind == "periodic" {
+                    "periodic"
+                } else {
+                    "sync"
+                };
+                (who, style, format!("\"{}\" {text}", short(tag)))
             }
             Self::Error { text } => ("error", bad, text.clone()),
         }
@@ -236,7 +319,24 @@ fn speaker(source: &str) -> &'static str {
     if source == "worker" { "worker" } else { "page" }
 }
 
-fn describe(event: &LogEvent) -> (&'static str, bool, String) {
+fn console_words(source: &str, level: &str, text: &str) -> (&'static str, Style, String) {
+    let style = match level {
+        "error" => AnsiColor::Red.on_default(),
+        "warn" => AnsiColor::Yellow.on_default(),
+        _ => Style::new().dimmed(),
+    };
+    let level = match level {
+        "log" => String::new(),
+        level => format!("[{level}] "),
+    };
+    (speaker(source), style, format!("{level}{text}"))
+}
+
+fn describe(kind: SyncKind, event: &LogEvent) -> (&'static str, bool, String) {
+    let event_type = match kind {
+        SyncKind::OneShot => "sync",
+        SyncKind::Periodic => "periodicsync",
+    };
     match event {
         LogEvent::Registered => ("registered", false, "registered".to_owned()),
         LogEvent::Reregistered { found } => (
@@ -257,7 +357,7 @@ fn describe(event: &LogEvent) -> (&'static str, bool, String) {
             (
                 "dispatched",
                 false,
-                format!("sync event dispatched, attempt {attempt}{last}"),
+                format!("{event_type} event dispatched, attempt {attempt}{last}"),
             )
         }
         LogEvent::Finished {
@@ -272,7 +372,7 @@ fn describe(event: &LogEvent) -> (&'static str, bool, String) {
                 ""
             };
             let text = format!(
-                "sync event {} after {} ms{not_counted}",
+                "{event_type} event {} after {} ms{not_counted}",
                 outcome_in_words(outcome),
                 duration.as_millis()
             );
@@ -289,6 +389,9 @@ fn describe(event: &LogEvent) -> (&'static str, bool, String) {
             format!("the engine ended during attempt {attempt}"),
         ),
         LogEvent::Completed => ("completed", false, "done".to_owned()),
+        LogEvent::Dropped {
+            reason: DropReason::UnregisteredByPage,
+        } => ("unregistered", false, "unregistered by the page".to_owned()),
         LogEvent::Dropped { reason } => ("dropped", true, format!("dropped: {reason}")),
     }
 }
@@ -308,8 +411,13 @@ fn outcome_in_words(outcome: &EventOutcome) -> String {
 
 /// A wall-clock time as ISO 8601, in UTC, to the second.
 pub(crate) fn date(time: base::time::WallTime) -> String {
+    /// The last second that can be written so.
+    const LAST_MILLIS: u64 = 253_402_300_799_000;
     let millis = u64::try_from(time.as_millis()).unwrap_or(0);
-    let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_millis(millis);
+    if millis > LAST_MILLIS {
+        return "after the year 9999".to_owned();
+    }
+    let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_millis(millis);
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
@@ -432,5 +540,10 @@ mod tests {
     fn dates_are_iso_8601() {
         assert_eq!(date(WallTime::from_millis(0)), "1970-01-01T00:00:00Z");
         assert_eq!(date(WallTime::from_millis(-5)), "1970-01-01T00:00:00Z");
+        assert_eq!(
+            date(WallTime::from_millis(253_402_300_799_000)),
+            "9999-12-31T23:59:59Z"
+        );
+        assert_eq!(date(WallTime::from_millis(i64::MAX)), "after the year 9999");
     }
 }
