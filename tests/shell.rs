@@ -4,7 +4,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::thread;
 
 use base::channel::{self, Receiver};
-use syncshell::ShellEvent;
+use syncshell::{Answer, ShellEvent};
 
 use crate::site::PATIENCE;
 
@@ -51,7 +51,22 @@ impl Shell {
     ///
     /// When it cannot be started.
     pub fn start(program: &str, options: &ShellOptions) -> Self {
-        let mut child = Command::new(program)
+        Self::start_with(Command::new(program), options)
+    }
+
+    /// Start the program of these tests in a network namespace of its own, which is empty.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub fn start_elsewhere(program: &str, options: &ShellOptions) -> Self {
+        let mut command = Command::new("unshare");
+        command.args(["--net", "--", program]);
+        Self::start_with(command, options)
+    }
+
+    fn start_with(mut command: Command, options: &ShellOptions) -> Self {
+        let mut child = command
             .args(["open", "--json"])
             .args(&options.arguments)
             .stdin(Stdio::piped())
@@ -161,6 +176,45 @@ impl Shell {
             } => result,
             other => panic!("{script}: {other:?}"),
         }
+    }
+
+    /// Ask why a tag has not fired. Gives what is known about each registration of it, and the text
+    /// for people.
+    ///
+    /// # Panics
+    ///
+    /// When there is no answer.
+    pub fn why(&mut self, expected: &str) -> (Vec<Answer>, String) {
+        self.say(&format!("why {expected}"));
+        let is_it = |event: &ShellEvent| matches!(event, ShellEvent::Explanation { tag, .. } if tag == expected);
+        match self.wait_for("an explanation", is_it) {
+            ShellEvent::Explanation { answers, text, .. } => (answers, text),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Grant or deny a permission, and wait until it is done.
+    ///
+    /// # Panics
+    ///
+    /// When it is not.
+    pub fn decide(&mut self, command: &str) {
+        self.say(command);
+        self.wait_for(command, |event| {
+            matches!(event, ShellEvent::Permission { .. })
+        });
+    }
+
+    /// Close the pages, and wait until one is closed.
+    ///
+    /// # Panics
+    ///
+    /// When it is not.
+    pub fn close(&mut self) {
+        self.say("close");
+        self.wait_for("the page to close", |event| {
+            matches!(event, ShellEvent::PageClosed { .. })
+        });
     }
 
     /// Every event that was waited for or passed over so far.

@@ -4,10 +4,17 @@
 
 mod bad_input;
 mod demo;
+mod explain;
 mod inspect;
 mod killed;
 mod mdn;
+mod namespace;
+mod net;
 mod network;
+mod offline;
+mod periodic;
+mod permissions;
+mod tls;
 
 use tests::{Shell, ShellOptions};
 

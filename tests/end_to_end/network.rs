@@ -1,171 +1,255 @@
-//! A real link goes down and up, in a network namespace of the test's own.
+//! A real server behind a cable: the link, the address, the route and the server go away one at a
+//! time, somebody answers in its place, or nobody does.
 
-use std::env;
-use std::fs;
-use std::io;
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::IpAddr;
 use std::path::Path;
-use std::process::Command;
-use std::sync::Arc;
-use std::thread;
+use std::path::PathBuf;
+use std::process::Stdio;
 
-use rcgen::{CertifiedKey, generate_simple_self_signed};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use syncshell::ShellEvent;
-use tempfile::tempdir;
-use tests::{ShellOptions, Site};
+use tempfile::{TempDir, tempdir};
+use tests::{Reaction, Shell, ShellOptions, Site};
 
-use crate::shell;
+use crate::namespace::{in_new_namespace, inside, ip, ip_of};
+use crate::tls::TlsServer;
 
-const INSIDE: &str = "BACKGROUND_SYNC_TEST_INSIDE_NAMESPACE";
-const ADDRESS: &str = "10.20.0.1";
+/// The machine with the shell.
+const OWN: &str = "10.20.0.1";
+/// The way out of its network.
 const GATEWAY: &str = "10.20.0.2";
+/// Another machine on its network.
+const SERVER: &str = "10.20.0.3";
+
+/// A shell on one end of a cable, in a network namespace of its own. On the other end, which is the
+/// test's, there are a gateway and a site.
+struct Cable {
+    shell: Shell,
+    site: Site,
+    server: TlsServer,
+    _folder: TempDir,
+}
+
+impl Cable {
+    /// Plugs it in, and opens the site.
+    fn new(options: impl FnOnce(ShellOptions) -> ShellOptions) -> Self {
+        let folder = tempdir().unwrap();
+        let certificate = folder.path().join("certificate.pem");
+        ip("link add near type veth peer name far");
+        for address in [GATEWAY, SERVER] {
+            ip(&format!("address add {address}/24 dev far"));
+        }
+        ip("link set far up");
+        let site = Site::serve("kill");
+        let server = TlsServer::start(&site, SERVER, &certificate);
+        let profile = ShellOptions::profile(&folder.path().join("profile"));
+        let trusting = profile
+            .argument("--trust-certificate")
+            .argument(&certificate.display().to_string());
+        let program = env!("CARGO_BIN_EXE_shell-under-test");
+        let mut shell = Shell::start_elsewhere(program, &options(trusting));
+        shell.wait_for("the engine", |event| {
+            matches!(event, ShellEvent::EngineStarted { .. })
+        });
+        ip(&format!("link set near netns {}", shell.id()));
+        let mut cable = Self {
+            shell,
+            site,
+            server,
+            _folder: folder,
+        };
+        cable.near("link set lo up");
+        cable.near(&format!("address add {OWN}/24 dev near"));
+        cable.plug_in();
+        cable.wait_for_network(true);
+        cable.shell.say(&format!("open {}", cable.server.url()));
+        cable.shell.wait_for_console("ready");
+        cable
+    }
+
+    /// Changes the shell's end.
+    fn near(&self, arguments: &str) {
+        ip_of(self.shell.id(), arguments);
+    }
+
+    fn plug_in(&self) {
+        self.near("link set near up");
+        // A link that goes down takes its routes with it.
+        self.near(&format!("route add default via {GATEWAY}"));
+    }
+
+    fn unplug(&mut self) {
+        self.near("link set near down");
+        self.wait_for_network(false);
+    }
+
+    fn wait_for_network(&mut self, expected: bool) {
+        self.shell.wait_for(
+            "the network",
+            |event| matches!(event, ShellEvent::Network { online, .. } if *online == expected),
+        );
+    }
+
+    fn register(&mut self, tag: &str) {
+        self.shell.say(&format!("eval registerTag('{tag}')"));
+        self.shell.wait_for_console(&format!("registered {tag}"));
+    }
+
+    /// What holds a tag back, once it is one of these.
+    fn held_by(&mut self, tag: &str, expected: &[&str]) -> String {
+        loop {
+            let (answers, _) = self.shell.why(tag);
+            let held_by = answers.first().and_then(|answer| answer.held_by.first());
+            if let Some(hold) = held_by
+                && expected.contains(&hold.reason.as_str())
+            {
+                return hold.reason.clone();
+            }
+            // The next thing that happens to it may be it.
+            self.shell.wait_for(
+                tag,
+                |event| matches!(event, ShellEvent::Sync { tag: of, .. } if of == tag),
+            );
+        }
+    }
+
+    /// It fires by itself, and gets through.
+    fn expect_delivery(&mut self, tag: &str) {
+        self.shell.wait_for_sync(tag, "completed");
+        assert_eq!(self.site.wait_for_request().body, tag);
+    }
+
+    fn quit(self) {
+        let (status, events) = self.shell.quit();
+        assert!(status.success(), "{events:#?}");
+        assert_eq!(self.site.requests(), []);
+    }
+}
 
 #[test]
-#[expect(clippy::disallowed_methods, reason = "so the test knows where it runs")]
-fn a_link_that_comes_up_fires_what_waits_for_it() {
-    if env::var_os(INSIDE).is_some() {
-        return inside_the_namespace();
-    }
-    let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--net", "--"])
-        .arg(env::current_exe().unwrap())
-        .args([
-            "--exact",
-            "--nocapture",
-            "network::a_link_that_comes_up_fires_what_waits_for_it",
-        ])
-        .env(INSIDE, "1")
+fn what_is_missing_holds_a_sync_and_its_return_fires_it() {
+    in_new_namespace(
+        "network::what_is_missing_holds_a_sync_and_its_return_fires_it",
+        || {
+            let mut cable = Cable::new(|options| options);
+
+            cable.unplug();
+            assert_eq!(cable.shell.evaluate("navigator.onLine"), "false");
+            cable.register("link");
+            assert_eq!(cable.held_by("link", &["offline"]), "offline");
+            cable.plug_in();
+            cable.expect_delivery("link");
+            assert_eq!(cable.shell.evaluate("navigator.onLine"), "true");
+
+            cable.near(&format!("address del {OWN}/24 dev near"));
+            cable.wait_for_network(false);
+            cable.register("address");
+            assert_eq!(cable.held_by("address", &["offline"]), "offline");
+            cable.near(&format!("address add {OWN}/24 dev near"));
+            cable.near(&format!("route add default via {GATEWAY}"));
+            cable.expect_delivery("address");
+
+            cable.near("route del default");
+            cable.wait_for_network(false);
+            cable.register("route");
+            assert_eq!(cable.held_by("route", &["offline"]), "offline");
+            cable.near(&format!("route add default via {GATEWAY}"));
+            cable.expect_delivery("route");
+
+            for tag in ["link", "address", "route"] {
+                let dispatched = cable.shell.count_sync(tag, "dispatched");
+                assert_eq!(dispatched, 1, "{tag}: not one try in vain");
+            }
+            cable.quit();
+        },
+    );
+}
+
+#[test]
+fn a_server_that_is_gone_holds_a_sync_and_its_return_fires_it() {
+    in_new_namespace(
+        "network::a_server_that_is_gone_holds_a_sync_and_its_return_fires_it",
+        || {
+            let mut cable = Cable::new(|options| options);
+            cable.unplug();
+            cable.register("server");
+            cable.server.stop();
+            cable.plug_in();
+            assert_eq!(cable.held_by("server", &["unreachable"]), "unreachable");
+            assert_eq!(cable.shell.count_sync("server", "dispatched"), 0);
+            cable.server.go_on();
+            cable.expect_delivery("server");
+            cable.quit();
+        },
+    );
+}
+
+#[test]
+fn nothing_fires_into_a_network_that_swallows_everything() {
+    in_new_namespace(
+        "network::nothing_fires_into_a_network_that_swallows_everything",
+        || {
+            let mut cable = Cable::new(|options| options);
+            cable.unplug();
+            cable.register("swallowed");
+            cable.near("link set near up");
+            // Nobody has this address, so what is sent to it is never answered.
+            let nobody = format!("neigh replace {SERVER} lladdr 02:00:00:00:00:99 dev near");
+            cable.near(&format!("{nobody} nud permanent"));
+            cable.near(&format!("route add default via {GATEWAY}"));
+            cable.wait_for_network(true);
+            cable.held_by("swallowed", &["checking", "unreachable"]);
+            assert_eq!(cable.held_by("swallowed", &["unreachable"]), "unreachable");
+            assert_eq!(cable.shell.count_sync("swallowed", "dispatched"), 0);
+            cable.near(&format!("neigh del {SERVER} dev near"));
+            cable.expect_delivery("swallowed");
+            cable.quit();
+        },
+    );
+}
+
+#[test]
+fn behind_a_captive_portal_a_sync_waits_for_the_log_in() {
+    in_new_namespace(
+        "network::behind_a_captive_portal_a_sync_waits_for_the_log_in",
+        || {
+            ip(&format!("address add {GATEWAY}/32 dev lo"));
+            let gateway: IpAddr = GATEWAY.parse().unwrap();
+            let portal = Site::serve_folder(PathBuf::from("."), gateway);
+            ip(&format!("address del {GATEWAY}/32 dev lo"));
+            let check = "/generate_204";
+            portal.react(check, Reaction::Status(204));
+            let url = format!("http://{GATEWAY}:{}{check}", portal.port());
+            let mut cable =
+                Cable::new(|options| options.argument("--captive-portal-check").argument(&url));
+            cable.unplug();
+            cable.register("portal");
+            portal.react(check, Reaction::Status(302));
+            cable.plug_in();
+            assert_eq!(
+                cable.held_by("portal", &["captive-portal"]),
+                "captive-portal"
+            );
+            assert_eq!(network_of(&cable.shell, &url), Some(true));
+            assert_eq!(cable.shell.count_sync("portal", "dispatched"), 0);
+            portal.react(check, Reaction::Status(204));
+            cable.expect_delivery("portal");
+            assert_eq!(network_of(&cable.shell, &url), Some(false));
+            cable.quit();
+        },
+    );
+}
+
+/// What `net --once` says of a captive portal on the network of a shell.
+fn network_of(shell: &Shell, check: &str) -> Option<bool> {
+    let program = Path::new(env!("CARGO_BIN_EXE_shell-under-test"));
+    let output = inside(shell.id(), program.to_str().unwrap())
+        .args(["net", "--once", "--json", "--captive-portal-check", check])
+        .stdin(Stdio::null())
         .output()
-        .expect("the command unshare (package util-linux) can be run");
-    assert!(
-        output.status.success(),
-        "in the network namespace (which unshare must be allowed to make): {}\n{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-}
-
-fn inside_the_namespace() {
-    ip("link set lo up");
-    ip("link add eth0 type veth peer name peer0");
-    ip(&format!("address add {ADDRESS}/24 dev eth0"));
-    ip("link set peer0 up");
-    bring_link_up();
-
-    let folder = tempdir().unwrap();
-    let certificate = folder.path().join("certificate.pem");
-    let site = Site::serve("kill");
-    let url = serve_over_tls(&site, &certificate);
-    let mut shell = shell(
-        ShellOptions::profile(&folder.path().join("profile"))
-            .argument("--trust-certificate")
-            .argument(&certificate.display().to_string())
-            .argument(&url),
-    );
-    shell.wait_for_console("ready");
-
-    ip("link set eth0 down");
-    shell.wait_for("the link to be down", |event| {
-        matches!(event, ShellEvent::Network { online: false, .. })
-    });
-    assert_eq!(shell.evaluate("navigator.onLine"), "false");
-    shell.say("eval registerTag('link')");
-    shell.wait_for_sync("link", "held");
-    assert_eq!(site.requests(), []);
-
-    bring_link_up();
-    shell.wait_for_sync("link", "dispatched");
-    shell.wait_for_sync("link", "completed");
-    assert_eq!(site.wait_for_request().body, "link");
-    assert_eq!(shell.evaluate("navigator.onLine"), "true");
-    let (status, _) = shell.quit();
-    assert!(status.success());
-}
-
-fn bring_link_up() {
-    ip("link set eth0 up");
-    // A link that goes down takes its routes with it.
-    ip(&format!("route add default via {GATEWAY}"));
-}
-
-fn ip(arguments: &str) {
-    let status = Command::new("ip").args(arguments.split(' ')).status();
-    let status = status.expect("the command ip (package iproute2) can be run");
-    assert!(status.success(), "ip {arguments}: {status}");
-}
-
-/// Put TLS in front of a site, on the address of the namespace's link. Gives the URL, and writes
-/// the certificate to trust.
-fn serve_over_tls(site: &Site, certificate_file: &Path) -> String {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(vec![ADDRESS.to_owned()]).unwrap();
-    fs::write(certificate_file, cert.pem()).unwrap();
-    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
-    let config = ServerConfig::builder()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
         .unwrap();
-    let config = Arc::new(config);
-    let listener = TcpListener::bind((ADDRESS, 0)).unwrap();
-    let url = format!(
-        "https://{ADDRESS}:{}/",
-        listener.local_addr().unwrap().port()
-    );
-    let plain = SocketAddr::from(([127, 0, 0, 1], site.port()));
-    thread::spawn(move || {
-        for client in listener.incoming().map_while(Result::ok) {
-            let config = Arc::clone(&config);
-            // A connection that breaks is the client's to notice.
-            thread::spawn(move || relay(client, config, plain));
-        }
-    });
-    url
-}
-
-/// Pass one request on and its response back; then the connection is closed.
-fn relay(client: TcpStream, config: Arc<ServerConfig>, plain: SocketAddr) -> io::Result<()> {
-    let connection = ServerConnection::new(config).map_err(io::Error::other)?;
-    let mut client = StreamOwned::new(connection, client);
-    let mut server = TcpStream::connect(plain)?;
-    let request = read_request(&mut client)?;
-    io::Write::write_all(&mut server, &request)?;
-    server.shutdown(Shutdown::Write)?;
-    io::copy(&mut server, &mut client)?;
-    client.conn.send_close_notify();
-    io::Write::flush(&mut client)?;
-    client.sock.shutdown(Shutdown::Both)
-}
-
-/// One request with its body, made to close the connection after the response.
-fn read_request(client: &mut impl io::Read) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        client.read_exact(&mut byte)?;
-        head.push(byte[0]);
+    assert!(output.status.success(), "{output:?}");
+    match serde_json::from_slice(&output.stdout).unwrap() {
+        ShellEvent::NetworkState(report) => report.captive_portal,
+        other => panic!("{other:?}"),
     }
-    let text = String::from_utf8_lossy(&head).into_owned();
-    let length = text
-        .lines()
-        .filter_map(|line| line.split_once(": "))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .and_then(|(_, value)| value.trim().parse().ok())
-        .unwrap_or(0);
-    let mut body = vec![0; length];
-    client.read_exact(&mut body)?;
-    let (first, rest) = text.split_once("\r\n").unwrap_or((&text, ""));
-    let kept = rest
-        .lines()
-        .filter(|line| !line.is_empty() && !line.to_ascii_lowercase().starts_with("connection:"));
-    let mut request = format!("{first}\r\nConnection: close\r\n");
-    for line in kept {
-        request.push_str(line);
-        request.push_str("\r\n");
-    }
-    request.push_str("\r\n");
-    let mut request = request.into_bytes();
-    request.extend(body);
-    Ok(request)
 }
