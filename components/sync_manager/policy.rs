@@ -195,6 +195,7 @@ impl SyncPolicy {
     pub fn private() -> Self {
         Self {
             max_attempts: 1,
+            max_uncounted_attempts: 0,
             periodic: PeriodicPolicy {
                 max_attempts: 1,
                 ..PeriodicPolicy::default()

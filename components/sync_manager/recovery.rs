@@ -13,6 +13,8 @@ impl SyncManager {
     /// Take over a record that an earlier run left behind.
     pub(crate) fn recover(&mut self, key: SyncKey, mut record: SyncRecord, now: Timestamp) {
         self.next_sequence = self.next_sequence.max(record.sequence.saturating_add(1));
+        // A time that lies ahead was written before somebody set the clock back.
+        record.registered = record.registered.min(now.wall);
         let mut ended = None;
         let mut due = None;
         match record.state {
@@ -30,6 +32,8 @@ impl SyncManager {
                 let (_, longest) = self.policy.jitter_range(longest);
                 let left = wall.saturating_since(now.wall).min(longest);
                 due = Some(now.monotonic.saturating_add(left));
+                let wall = wall.min(now.wall.saturating_add(left));
+                record.state = RecordState::Waiting { due: wall };
             }
             // As if it had not been dispatched.
             RecordState::Firing { .. } if !self.policy.count_interrupted_attempts => {

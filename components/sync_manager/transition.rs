@@ -135,11 +135,14 @@ impl Change {
         }
         // Whoever is told that the tag is registered gets all of its attempts, not what an older
         // registration has left of them.
-        record.state = RecordState::Pending;
         record.attempts = 0;
         record.uncounted_attempts = 0;
-        record.immediate_refires = 0;
-        self.due = None;
+        // But a delay that keeps it from firing without end would be none if that ended it.
+        if record.immediate_refires <= policy.max_immediate_refires {
+            record.state = RecordState::Pending;
+            record.immediate_refires = 0;
+            self.due = None;
+        }
     }
 
     /// The tag was registered anew just after its event had ended, for the `refires`-th time in a
@@ -156,7 +159,7 @@ impl Change {
         }
         let too_often = refires > policy.max_immediate_refires;
         if too_often {
-            self.wait(now, delay);
+            self.wait_to_refire(now, delay, policy);
         }
         too_often
     }
@@ -169,6 +172,10 @@ impl Change {
             return false;
         };
         record.attempts = record.attempts.saturating_add(1);
+        if record.immediate_refires > policy.max_immediate_refires {
+            // The delay is over.
+            record.immediate_refires = 0;
+        }
         // Step 4: the state becomes firing.
         record.state = RecordState::Firing {
             started: now.wall,
@@ -204,10 +211,13 @@ impl Change {
                 self.log.push(LogEvent::Interrupted {
                     attempt: record.attempts,
                 });
+                let exhausted = record.attempts >= policy.max_attempts;
+                // It was started at the time that is taken for its end.
+                let last_chance = is_last_chance(record, ended.at, policy);
                 if reregistered {
                     self.refire(ended, policy);
-                } else if record.attempts >= policy.max_attempts {
-                    self.remove(DropReason::AttemptsExhausted);
+                } else if last_chance {
+                    self.drop_after_last_chance(exhausted);
                 } else {
                     self.retry(ended, true, policy);
                 }
@@ -228,17 +238,21 @@ impl Change {
                     self.record = None;
                     self.log.push(LogEvent::Completed);
                 } else if *last_chance {
-                    let reason = if exhausted {
-                        DropReason::AttemptsExhausted
-                    } else {
-                        DropReason::Expired
-                    };
-                    self.remove(reason);
+                    self.drop_after_last_chance(exhausted);
                 } else {
                     self.retry(ended, counted, policy);
                 }
             }
         }
+    }
+
+    /// The page was told that this attempt is the last, and it failed.
+    fn drop_after_last_chance(&mut self, exhausted: bool) {
+        self.remove(if exhausted {
+            DropReason::AttemptsExhausted
+        } else {
+            DropReason::Expired
+        });
     }
 
     /// The service worker has had the event: the event log tells how that ended. Gives whether the
@@ -314,7 +328,15 @@ impl Change {
             record.immediate_refires += 1;
             record.state = RecordState::Pending;
         } else {
-            self.wait(ended.at, ended.retry_delay.initial);
+            self.wait_to_refire(ended.at, ended.retry_delay.initial, policy);
+        }
+    }
+
+    /// The registration fired too often at once: it waits, whoever registers it again meanwhile.
+    fn wait_to_refire(&mut self, since: Timestamp, delay: Duration, policy: &SyncPolicy) {
+        self.wait(since, delay);
+        if let Some(record) = &mut self.record {
+            record.immediate_refires = policy.max_immediate_refires.saturating_add(1);
         }
     }
 

@@ -467,3 +467,18 @@ fn time_in_which_the_machine_slept_counts_for_a_back_off() {
     world.pass(Duration::ZERO);
     assert_eq!(world.firing(), ["outbox"]);
 }
+
+#[test]
+fn a_last_chance_given_for_the_expiry_holds_over_a_crash() {
+    let mut world = World::online();
+    world.set_network(offline());
+    world.register("outbox");
+    world.pass((7 * DAY).saturating_sub(7 * MINUTE + MINUTE / 2));
+    world.set_network(online());
+    assert_eq!(world.firing(), ["outbox"]);
+    world.restart();
+    world.set_network(online());
+    world.pass(6 * MINUTE);
+    assert_eq!(world.firing(), Vec::<String>::new());
+    assert_eq!(world.stored(), Vec::<String>::new());
+}

@@ -6,7 +6,10 @@ use network_traits::{NetworkIdentity, NetworkState, Reachability};
 use sync_manager::SyncPolicy;
 use sync_traits::{HoldReason, LogEvent, SyncRegistrationState};
 
-use crate::support::{DAY, MINUTE, SITE, World, offline, online, rejected, with_reachability};
+use crate::periodic_support::pass_until_firing;
+use crate::support::{
+    DAY, HOUR, MINUTE, SITE, World, offline, online, rejected, with_reachability,
+};
 
 const NOTHING: [&str; 0] = [];
 const SECOND: Duration = Duration::from_secs(1);
@@ -238,4 +241,16 @@ fn a_link_that_is_gone_before_it_has_settled_wakes_nobody() {
     assert_eq!(settles, Some(Duration::from_millis(1_500)));
     world.set_network(offline());
     assert_eq!(world.manager.poll_deadline().after(world.now), None);
+}
+
+#[test]
+fn private_tries_a_periodic_sync_once_an_interval_even_without_network() {
+    let mut world = private();
+    world.register_periodic("news", HOUR);
+    pass_until_firing(&mut world);
+    world.set_network(offline());
+    world.reject("news");
+    world.set_network(online());
+    world.pass(HOUR);
+    assert_eq!(world.firing(), NOTHING);
 }

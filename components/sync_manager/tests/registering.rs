@@ -395,3 +395,21 @@ fn an_end_that_comes_during_a_reregistration_that_fails_is_not_lost() {
     assert_eq!(world.stored(), Vec::<String>::new());
     assert_eq!(world.tags(), Vec::<String>::new());
 }
+
+#[test]
+fn a_tag_that_waits_because_it_fired_too_often_is_not_released_by_registering_it_again() {
+    let mut world = World::online();
+    let mut fired = 0;
+    for _ in 0..50 {
+        world.register("outbox");
+        if world.firing().is_empty() {
+            break;
+        }
+        fired += 1;
+        world.register("outbox");
+        world.fulfil("outbox");
+    }
+    assert!(fired < 10, "it fired {fired} times and no time passed");
+    world.pass(2 * FIRST_BACK_OFF);
+    assert_eq!(world.firing(), ["outbox"], "but when the delay is over");
+}

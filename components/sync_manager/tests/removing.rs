@@ -279,3 +279,14 @@ fn an_end_that_was_never_stored_goes_with_its_registration() {
     assert!(!world.events("outbox").contains(&LogEvent::Completed));
     assert_eq!(world.stored(), Vec::<String>::new());
 }
+
+#[test]
+fn a_clock_that_was_set_back_does_not_put_off_the_expiry() {
+    let mut world = World::online();
+    world.set_network(offline());
+    world.register("outbox");
+    world.set_clock(-365 * 86_400_000);
+    world.restart();
+    world.pass(8 * DAY);
+    assert_eq!(world.stored(), Vec::<String>::new());
+}
