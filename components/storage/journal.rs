@@ -111,6 +111,11 @@ pub(crate) fn read(bytes: &[u8]) -> Option<Contents> {
 }
 
 impl Contents {
+    /// How many bytes of the file that is.
+    pub(crate) fn used(&self) -> usize {
+        self.end
+    }
+
     fn belongs(&self, frame: &Frame<'_>) -> bool {
         let title = frame.title;
         title.epoch == self.header.epoch

@@ -64,12 +64,16 @@ pub(crate) fn open(
 
     // Step 1: read the journal, and open the database or begin a new one.
     let bytes = file.read().map_err(io_error)?;
-    if !bytes.is_empty() {
-        // A killed process may have left what no power cut would have. It is acted upon from now
-        // on, so it must not disappear any more.
-        file.sync().map_err(io_error)?;
-    }
     let mut contents = journal::read(&bytes);
+    if let Some(contents) = &contents {
+        // An earlier process may have left what no power cut would have. It is acted upon from now
+        // on, so it must not disappear any more; and as a sync of that process may have failed, the
+        // system may take for written what is not.
+        let used = bytes.get(..contents.used()).unwrap_or(&bytes);
+        file.write_at(0, used)
+            .and_then(|()| file.sync())
+            .map_err(io_error)?;
+    }
     let length = bytes.len() as u64;
     drop(bytes);
     let stored = match open_database(&*database) {

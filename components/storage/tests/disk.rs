@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -16,6 +17,9 @@ pub(crate) const CAPACITY: u64 = 32 << 10;
 pub(crate) struct State {
     /// What a process reads back.
     pub(crate) journal: Vec<u8>,
+    /// Where it wrote since the last sync. A sync that fails, or the end of the process, makes the
+    /// system forget that it is still to be written.
+    pub(crate) written: Vec<Range<usize>>,
     /// What a power cut leaves.
     pub(crate) durable_journal: Vec<u8>,
     pub(crate) durable_records: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -62,6 +66,7 @@ impl JournalFile for Journal {
             bytes.len() / 2
         };
         state.journal[offset..offset + written].copy_from_slice(&bytes[..written]);
+        state.written.push(offset..offset + written);
         result
     }
 
@@ -75,8 +80,12 @@ impl JournalFile for Journal {
     fn sync(&mut self) -> io::Result<()> {
         let state = &mut *self.0.0.lock();
         state.syncs += 1;
+        let written = std::mem::take(&mut state.written);
         Self::check(state)?;
-        state.durable_journal = state.journal.clone();
+        state.durable_journal.resize(state.journal.len(), 0);
+        for range in written {
+            state.durable_journal[range.clone()].copy_from_slice(&state.journal[range]);
+        }
         Ok(())
     }
 }
