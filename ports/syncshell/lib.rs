@@ -48,10 +48,10 @@ enum CliCommand {
     },
     /// Run a site until SIGINT or SIGTERM; without a URL, run what the profile holds
     ///
-    /// While it runs it takes commands on its standard input, one a line: offline [SCOPE] and
-    /// online [SCOPE] (of one service worker), eval SCRIPT (in the newest page), open URL (one more page), close (all pages), status (what
+    /// While it runs it takes commands on its standard input, one a line: offline and
+    /// online (with a SCOPE: of that service worker alone), eval SCRIPT (in the newest page), open URL (one more page), close (all pages), status (what
     /// each sync waits for), why TAG (what holds a sync back, and what would release it),
-    /// grant NAME [ORIGIN] and deny NAME [ORIGIN] (permissions), advance DURATION (move the clock,
+    /// grant NAME and deny NAME (permissions, with an ORIGIN: of that site), advance DURATION (move the clock,
     /// as 12h or 7days), quit. The exit status is 0 only when nothing failed: no page
     /// that could not be loaded or came with an error status, no uncaught error in a script, no
     /// exception of eval, no sync that was dropped.
