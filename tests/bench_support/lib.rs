@@ -1,7 +1,7 @@
 //! What the benchmarks of all components share.
 //!
 //! - [`Bench`]: one benchmark program; collects its [`Figure`]s in a file that the report reads.
-//! - [`Contestant`] and [`race`]: the same durable work done by several, in turns, so that what the
+//! - [`Contestant`] and [`race()`]: the same durable work done by several, in turns, so that what the
 //!   machine does meanwhile hits all of them.
 //! - [`Append`]: the limit that the disk sets. [`peers`]: what others need for the same work.
 //! - [`child`]: what needs a process of its own. [`process`] and [`machine`]: what the kernel says about this process and this machine.
