@@ -12,10 +12,12 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::Deref;
 use std::ptr::{self, NonNull};
+use std::rc::Rc;
 
 use rquickjs::qjs;
 
 use super::error::{Error, Fallible};
+use super::function::NativeFunction;
 use super::indexed::{self, IndexedProperties};
 use super::interface::InterfaceId;
 use super::promise::Reaction;
@@ -234,7 +236,7 @@ impl AnyDom {
                 owner: value.clone(),
                 pointer: NonNull::from(&**object),
             }),
-            Some(Host::Realm(_) | Host::Reaction(_)) => None,
+            Some(Host::Realm(_) | Host::Reaction(_) | Host::Function(_)) => None,
             None => {
                 let realm = state.realm_of_global(address)?;
                 // SAFETY: a realm removes itself from the table before it is freed.
@@ -286,20 +288,33 @@ pub(super) enum Host {
     Realm(Box<Realm>),
     /// What Rust does once a promise is settled.
     Reaction(RefCell<Option<Reaction>>),
+    /// What a function of Rust does.
+    Function(NativeFunction),
 }
 
 /// The reaction that an object of the native class holds, once.
 pub(super) fn take_reaction(holder: &Value) -> Option<Reaction> {
+    match host_of(holder)? {
+        Host::Reaction(reaction) => reaction.take(),
+        Host::Object(_) | Host::Realm(_) | Host::Function(_) => None,
+    }
+}
+
+/// The function that an object of the native class holds.
+pub(super) fn shared_function(holder: &Value) -> Option<NativeFunction> {
+    match host_of(holder)? {
+        Host::Function(function) => Some(Rc::clone(function)),
+        Host::Object(_) | Host::Realm(_) | Host::Reaction(_) => None,
+    }
+}
+
+fn host_of(holder: &Value) -> Option<&Host> {
     let state = RuntimeState::of(holder.runtime());
-    // SAFETY: as in `AnyDom::of`.
-    let host = unsafe {
+    // SAFETY: as in `AnyDom::of`; the reference lives as long as the one to the holder.
+    unsafe {
         qjs::JS_GetOpaque(holder.raw(), state.class_id())
             .cast::<Host>()
             .as_ref()
-    };
-    match host? {
-        Host::Reaction(reaction) => reaction.take(),
-        Host::Object(_) | Host::Realm(_) => None,
     }
 }
 
@@ -376,7 +391,7 @@ unsafe extern "C" fn mark(
     match host {
         Some(Host::Object(object)) => object.trace(&mut tracer),
         Some(Host::Realm(realm)) => realm.trace(&mut tracer),
-        Some(Host::Reaction(_)) | None => {}
+        Some(Host::Reaction(_) | Host::Function(_)) | None => {}
     }
 }
 

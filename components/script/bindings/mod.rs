@@ -59,6 +59,7 @@
 pub mod callback;
 pub mod convert;
 pub mod error;
+mod function;
 pub mod generated;
 #[macro_use]
 pub mod host_object;

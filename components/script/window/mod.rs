@@ -7,8 +7,10 @@
 //! - `page`: the state of one document;
 //! - `scripts`: `script` elements;
 //! - `evaluate`: what a developer types;
+//! - `binding`: functions that the embedder gives to pages;
 //! - `delegate`: what goes wrong, and the console.
 
+mod binding;
 mod delegate;
 mod evaluate;
 mod inbox;
@@ -25,19 +27,42 @@ use parking_lot::Mutex;
 use url::Url;
 
 use crate::services::Services;
+use binding::Bindings;
 use inbox::{Inbox, Input};
 use thread::Stopper;
 
 /// What to open.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct WindowOptions {
     url: Url,
+    bindings: Bindings,
 }
 
 impl WindowOptions {
     /// A top-level window that shows this page.
     pub fn new(url: Url) -> Self {
-        Self { url }
+        Self {
+            url,
+            bindings: Bindings::default(),
+        }
+    }
+
+    /// Each document of the window gets a global function with this name before any of its scripts
+    /// run. It takes one string, which `callback` gets on the window's thread. Answers go to the page with
+    /// [`WindowHandle::evaluate`].
+    #[must_use]
+    pub fn with_binding(mut self, name: &str, callback: Callback<String>) -> Self {
+        self.bindings.add(name.to_owned(), callback);
+        self
+    }
+}
+
+impl std::fmt::Debug for WindowOptions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("WindowOptions")
+            .field("url", &self.url)
+            .finish_non_exhaustive()
     }
 }
 
@@ -55,7 +80,7 @@ pub struct WindowHandle {
 /// when the page goes away. A page that the server sends with an error status (400 and above) is
 /// shown, and reported as a `ScriptError` besides.
 pub fn open(services: Services, options: WindowOptions) -> WindowHandle {
-    let started = thread::start(services, options.url);
+    let started = thread::start(services, options.url, options.bindings);
     WindowHandle {
         inbox: started.inbox,
         stopper: started.stopper,

@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 use sw_traits::FrameType;
 use url::Url;
 
+use super::binding::Bindings;
 use super::delegate::PageDelegate;
 use super::evaluate::evaluate;
 use super::inbox::{Inbox, Input};
@@ -89,7 +90,7 @@ pub(super) struct Started {
 }
 
 /// Start a window's thread. When the system has none, the page fails.
-pub(super) fn start(services: Services, url: Url) -> Started {
+pub(super) fn start(services: Services, url: Url, bindings: Bindings) -> Started {
     // The thread makes its event loop itself; this one only lends its channel until then.
     let inbox = Inbox::new(EventLoop::new(Arc::clone(&services.clock)).sender());
     let stopper = Stopper::default();
@@ -102,6 +103,7 @@ pub(super) fn start(services: Services, url: Url) -> Started {
         .spawn(move || {
             let window = WindowThread {
                 services,
+                bindings,
                 inbox: thread_inbox,
                 stopper: thread_stopper,
             };
@@ -136,6 +138,7 @@ pub(super) fn refuse(inbox: &Inbox) {
 
 struct WindowThread {
     services: Services,
+    bindings: Bindings,
     inbox: Inbox,
     stopper: Stopper,
 }
@@ -381,6 +384,7 @@ impl WindowThread {
         let window: Dom<Window> = realm.global().ok_or_else(missing)?;
         let target = realm.global::<EventTarget>().ok_or_else(missing)?;
         service_worker::attach_window(&realm, FrameType::TopLevel)?;
+        self.bindings.define(&realm)?;
         let document = Document::new(&realm, &page.store, target)?;
         window.set_document(document.clone());
         let loader = Loader::new(Rc::clone(&page), document, window, &decoded.text);

@@ -232,3 +232,37 @@ fn a_window_whose_thread_panics_ends_and_answers() {
         messages.filter(|message| matches!(message, SwRegistrationMessage::DetachClient { .. }));
     assert_eq!(detached.count(), 1, "the page is no client any more");
 }
+
+#[test]
+fn a_binding_is_there_before_any_script_and_in_every_document() {
+    let site = Site::page(
+        "<!doctype html><meta charset=utf-8><script>\
+         tell('from ' + location.search + ' \u{2713}');\
+         const tries = [() => tell(), () => tell(1), () => tell('a', 'b')];\
+         tell(tries.map(attempt => { try { attempt() } catch (error) { return error.name } }).join());\
+         tell(typeof tell + tell.name + tell.length + Object.keys(window).includes('tell'));\
+         </script>",
+    );
+    let browser = Browser::new();
+    let (sender, told) = unbounded();
+    let options = WindowOptions::new(site.url("/?first"))
+        .with_binding("tell", Callback::to_sender(&sender, |text| text));
+    let window = Window {
+        handle: open(browser.services.clone(), options),
+        browser: &browser,
+    };
+    let next = || match told.recv_timeout(Some(PATIENCE)) {
+        Received::Message(text) => text,
+        other => panic!("nothing was told: {other:?}"),
+    };
+    for document in ["?first", "?second"] {
+        assert_eq!(next(), format!("from {document} \u{2713}"));
+        assert_eq!(next(), "TypeError,TypeError,TypeError");
+        assert_eq!(next(), "functiontell1false");
+        window.wait_for(|report| matches!(report, ScriptReport::PageLoaded { .. }));
+        if document == "?first" {
+            window.text("location.search = '?second'; 0");
+        }
+    }
+    window.close();
+}
