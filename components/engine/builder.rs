@@ -12,7 +12,7 @@ use net_monitor::{MonitorPolicy, NetworkMonitor, ScriptedSource};
 use network_traits::{EmulationSessionId, NetworkSource};
 use storage::{Location, OpenError, ReadError, Store, StoreConfig};
 use sw_registration::{SwPolicy, SwRegistrationConfig, SwRegistrationThread};
-use sw_traits::{SwRegistrationHandle, WorkerHost};
+use sw_traits::{SwRegistrationHandle, WindowHost, WorkerHost};
 use sync_manager::{Inbox, SyncManagerConfig, SyncPolicy};
 use sync_traits::{Engagement, EngagementPolicy, LogEntry, PermissionPolicy, WakeUp};
 
@@ -84,6 +84,7 @@ pub struct Builder {
     sync_policy: SyncPolicy,
     seed: u64,
     service_worker_policy: SwPolicy,
+    window_host: Option<Box<dyn WindowHost>>,
     net: NetConfig,
     log_observer: Callback<LogEntry>,
 }
@@ -104,6 +105,7 @@ impl Builder {
             sync_policy: SyncPolicy::default(),
             seed: ClientId::random().0.as_u64_pair().0,
             service_worker_policy: SwPolicy::default(),
+            window_host: None,
             net: NetConfig::default(),
             log_observer: Callback::ignore(),
         }
@@ -190,6 +192,13 @@ impl Builder {
     #[must_use]
     pub fn service_worker_policy(mut self, policy: SwPolicy) -> Self {
         self.service_worker_policy = policy;
+        self
+    }
+
+    /// Who opens, navigates and focuses windows for service workers. By default they cannot.
+    #[must_use]
+    pub fn window_host(mut self, windows: Box<dyn WindowHost>) -> Self {
+        self.window_host = Some(windows);
         self
     }
 
@@ -286,6 +295,7 @@ impl Builder {
                 store: store.clone(),
                 host: worker_host(&handles),
                 loader: Box::new(NetScriptLoader::new(net.handle())),
+                windows: self.window_host,
                 clock: self.clock,
                 notify,
             },

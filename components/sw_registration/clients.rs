@@ -1,4 +1,4 @@
-//! Clients: who they are, who controls them, and what they ask for.
+//! Clients: who they are, and what they ask for.
 
 use std::collections::BTreeMap;
 
@@ -6,15 +6,14 @@ use base::StorageKey;
 use base::exception::{DomException, ErrorClass};
 use base::ids::{ClientId, RegistrationId, RequestId, WorkerId};
 use sw_traits::{
-    ClientDescription, MessageSource, SerializedMessage, ServiceWorkerState, SwAnswer,
-    SwClientEvent, SwNotification, SwRequest, WorkerEvent,
+    ClientDescription, ClientUpdate, MessageSource, SerializedMessage, ServiceWorkerState,
+    SwAnswer, SwClientEvent, SwNotification, SwRequest, WorkerEvent,
 };
 use url::Url;
 
 use crate::jobs::{Job, JobPromise, JobType, RegisterOptions, Stage};
-use crate::machine::{SwRegistrations, Task};
+use crate::machine::SwRegistrations;
 use crate::model::{Client, EventPurpose, QueuedEvent, Worker};
-use crate::timers::Timer;
 
 /// What a request comes to at once: an answer, or none yet.
 pub(crate) type Immediate = Result<Option<SwAnswer>, DomException>;
@@ -28,12 +27,7 @@ impl SwRegistrations {
         }
         let order = self.next_id();
         let storage_key = description.storage_key.clone();
-        let client = Client {
-            description,
-            order,
-            controller: None,
-            ready: Vec::new(),
-        };
+        let client = Client::new(description, order);
         let is_own_window = client.is_own_window();
         let controller = self.controller_for(&client);
         self.clients.insert(id, client);
@@ -53,18 +47,60 @@ impl SwRegistrations {
         }
         if let Some((worker, registration)) = controller {
             self.set_controller(id, worker, registration);
-            self.update_after_navigation(registration);
         }
-        let controller = controller.and_then(|(worker, _)| self.workers.get(&worker));
-        let controller = controller.map(Worker::info);
-        self.tell_client(
-            id,
-            SwClientEvent::ControllerChanged {
-                controller,
-                fire: false,
-            },
-        );
+        self.tell_first_controller(id);
         self.tell_own_registration(id);
+    }
+
+    pub(crate) fn update_client(&mut self, id: ClientId, update: ClientUpdate) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        match update {
+            ClientUpdate::CreationUrl(url) => self.redirect_client(id, url),
+            ClientUpdate::ExecutionReady => {
+                client.description.execution_ready = true;
+                self.answer_who_wants(id);
+            }
+            ClientUpdate::Visibility(visibility) => client.visibility = visibility,
+            ClientUpdate::Focus(focused) => self.set_focus(id, focused),
+        }
+    }
+
+    fn set_focus(&mut self, id: ClientId, focused: bool) {
+        let order = self.next_id();
+        let Some(client) = self
+            .clients
+            .get_mut(&id)
+            .filter(|client| client.is_window())
+        else {
+            return;
+        };
+        client.focused = focused;
+        if !focused {
+            return;
+        }
+        let former = client.focus_order.replace(order);
+        if client.is_own_window() {
+            if let Some(former) = former {
+                self.own_windows.remove(&(former, id));
+            }
+            self.own_windows.insert((order, id));
+        }
+    }
+
+    /// Service workers that asked for a client get it, or hear that it is gone.
+    fn answer_who_wants(&mut self, id: ClientId) {
+        let Some(client) = self.clients.get_mut(&id) else {
+            return;
+        };
+        let wanted_by = std::mem::take(&mut client.wanted_by);
+        let storage_key = client.description.storage_key.clone();
+        self.uncount_unanswered(&storage_key, wanted_by.len());
+        for (worker, request) in wanted_by {
+            let result = self.resolve_client(id);
+            self.answer(worker, request, result);
+        }
     }
 
     /// What a worker was started with may be old by the time it becomes a client.
@@ -89,57 +125,24 @@ impl SwRegistrations {
         (registration.storage_key == client.description.storage_key).then_some(worker)
     }
 
-    /// A new client is controlled by the active worker of the registration that its URL matches.
-    ///
-    /// <https://w3c.github.io/ServiceWorker/#control-and-use-window-client>
-    fn controller_for(&self, client: &Client) -> Option<(WorkerId, RegistrationId)> {
-        let description = &client.description;
-        if !client.is_window() || !description.secure_context {
-            return None;
-        }
-        let registration = self
-            .scopes
-            .longest_match(&description.storage_key, &description.creation_url)?;
-        // One that is about to go takes no new clients.
-        let found = self
-            .registrations
-            .get(&registration)
-            .filter(|found| !found.being_removed)?;
-        Some((found.active?, registration))
-    }
-
-    fn set_controller(&mut self, id: ClientId, worker: WorkerId, registration: RegistrationId) {
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.controller = Some((worker, registration));
-        }
-        if let Some(registration) = self.registrations.get_mut(&registration) {
-            registration.users.insert(id);
-        }
-    }
-
-    /// A navigation leads to a soft update, but not before the page had time to ask for what it
-    /// wants itself.
-    fn update_after_navigation(&mut self, registration: RegistrationId) {
-        if let Some(delay) = self.policy.update_after_navigation {
-            let due = self.now.monotonic.saturating_add(delay);
-            self.timers.set(Timer::Update(registration), due);
-        }
-    }
-
     pub(crate) fn detach_client(&mut self, id: ClientId) {
         self.unload_client(id);
         let Some(client) = self.clients.remove(&id) else {
             return;
         };
         let storage_key = client.description.storage_key.clone();
-        self.uncount_unanswered(&storage_key, client.ready.len());
+        self.uncount_unanswered(&storage_key, client.ready.len() + client.wanted_by.len());
+        for (worker, request) in client.wanted_by {
+            self.answer(worker, request, Ok(SwAnswer::Clients(Vec::new())));
+        }
         if let Some(clients) = self.clients_of.get_mut(&storage_key) {
             clients.remove(&client.order);
             if clients.is_empty() {
                 self.clients_of.remove(&storage_key);
             }
         }
-        if self.own_windows.remove(&(client.order, id)) {
+        let focus_order = client.focus_order.unwrap_or_default();
+        if self.own_windows.remove(&(focus_order, id)) {
             let mut left = 0;
             if let Some(count) = self.own_window_counts.get_mut(&storage_key) {
                 *count -= 1;
@@ -152,57 +155,8 @@ impl SwRegistrations {
         }
     }
 
-    /// <https://w3c.github.io/ServiceWorker/#on-client-unload-algorithm>
-    pub(crate) fn unload_client(&mut self, id: ClientId) {
-        // Steps 2 and 3
-        let Some((_, registration)) = self
-            .clients
-            .get_mut(&id)
-            .and_then(|client| client.controller.take())
-        else {
-            return;
-        };
-        let Some(found) = self.registrations.get_mut(&registration) else {
-            return;
-        };
-        found.users.remove(&id);
-        // Steps 4 to 6
-        if found.users.is_empty() {
-            self.tasks.push_back(Task::TryClear(registration));
-            self.tasks.push_back(Task::TryActivate(registration));
-        }
-    }
-
     fn notify_window_clients(&mut self, storage_key: StorageKey, count: usize) {
         self.notify(SwNotification::WindowClients { storage_key, count });
-    }
-
-    /// Step 8 of Activate: the clients that use the registration get its active worker.
-    pub(crate) fn change_controllers(&mut self, id: RegistrationId, worker: WorkerId) {
-        let Some(registration) = self.registrations.get(&id) else {
-            return;
-        };
-        for client in registration.users.clone() {
-            self.change_controller(client, worker, id);
-        }
-    }
-
-    /// <https://w3c.github.io/ServiceWorker/#notify-controller-change-algorithm>
-    pub(crate) fn change_controller(
-        &mut self,
-        client: ClientId,
-        worker: WorkerId,
-        id: RegistrationId,
-    ) {
-        self.set_controller(client, worker, id);
-        let controller = self.workers.get(&worker).map(Worker::info);
-        self.tell_client(
-            client,
-            SwClientEvent::ControllerChanged {
-                controller,
-                fire: true,
-            },
-        );
     }
 
     /// Steps 6 and 7 of Activate: answer the clients of which the registration has become the
@@ -286,7 +240,7 @@ impl SwRegistrations {
                 self.post_message_to_worker(id, worker, message);
                 Ok(None)
             }
-            body => self.worker_request(id, body),
+            body => self.worker_request(id, request, body),
         };
         match result {
             Ok(None) => {}
@@ -433,7 +387,9 @@ impl SwRegistrations {
                 .own_worker(client)
                 .map(Worker::info)
                 .map(MessageSource::ServiceWorker),
-            None => Some(MessageSource::Client(client.info(self.is_focused(client)))),
+            None => client
+                .info(self.is_focused(client))
+                .map(MessageSource::Client),
         };
         let Some(source) = source else {
             return;

@@ -16,8 +16,10 @@
 //! | `lifecycle` | Install, Activate, Clear, and what of them is stored |
 //! | `workers` | starting and stopping workers, their events and time limits |
 //! | `events` | functional events |
-//! | `clients` | clients, their controllers and their requests |
+//! | `clients` | clients and their requests |
+//! | `control` | who controls which client |
 //! | `worker_requests` | what only service workers ask for |
+//! | `window_requests` | what they have done with windows |
 //! | `records` | the format of what is stored |
 //! | [`read`] | reading it |
 //!
@@ -55,19 +57,14 @@
 //! use base::ids::{ClientId, RequestId};
 //! use base::time::Timestamp;
 //! use sw_registration::{Output, SwPolicy, SwRegistrations};
-//! use sw_traits::{ClientDescription, ClientKind, FrameType, SwClientEvent, SwRequest};
+//! use sw_traits::{ClientDescription, ClientKind, SwClientEvent, SwRequest};
 //! use url::Url;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let page = Url::parse("https://example.org/mail/")?;
-//! let client = ClientDescription {
-//!     id: ClientId::random(),
-//!     storage_key: StorageKey::from_url(&page)?,
-//!     creation_url: page.clone(),
-//!     kind: ClientKind::Window,
-//!     frame_type: FrameType::TopLevel,
-//!     secure_context: true,
-//! };
+//! let storage_key = StorageKey::from_url(&page)?;
+//! let id = ClientId::random();
+//! let client = ClientDescription::new(id, storage_key, page.clone(), ClientKind::Window);
 //! let register = SwRequest::Register {
 //!     scope: None,
 //!     script_url: page.join("worker.js")?,
@@ -106,6 +103,7 @@
 //! ```
 
 mod clients;
+mod control;
 mod events;
 mod jobs;
 mod lifecycle;
@@ -119,6 +117,7 @@ mod scope_map;
 mod thread;
 mod timers;
 mod update;
+mod window_requests;
 mod worker_requests;
 mod workers;
 

@@ -139,10 +139,10 @@ impl SwRegistrations {
             self.install_failed(key, worker);
             return;
         }
-        // TODO: Steps 13 to 15, because a host does not report which of the scripts that it was
-        // handed were used. So an import that a new version of another import does without is
-        // kept until the main script changes.
-
+        // Steps 13 to 15
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.drop_unused_scripts();
+        }
         // Before anybody is told, the worker becomes durable.
         if let Some(registration) = self.registrations.get_mut(&id) {
             registration.storing = Some(worker);

@@ -7,9 +7,9 @@ use base::ids::{ClientId, CommitId, EventId, RegistrationId, RequestId, WorkerId
 use base::time::{Deadline, Timestamp};
 use storage::{Batch, EncodingError};
 use sw_traits::{
-    ClientDescription, EventOutcome, LoadedScript, RegistrationInfo, RegistrationSnapshot,
-    ScriptResourceMap, ServiceWorkerState, SwAnswer, SwClientEvent, SwNotification, SwRequest,
-    WorkerEvent, WorkerHostEvent,
+    ClientDescription, ClientUpdate, EventOutcome, LoadedScript, RegistrationInfo,
+    RegistrationSnapshot, ScriptResourceMap, ServiceWorkerState, SwAnswer, SwClientEvent,
+    SwNotification, SwRequest, WindowResult, WorkerEvent, WorkerHostEvent,
 };
 use url::Url;
 
@@ -20,6 +20,7 @@ use crate::policy::SwPolicy;
 use crate::records::{StoredRegistration, WorkerRecord};
 use crate::scope_map::ScopeMap;
 use crate::timers::{Timer, Timers};
+use crate::window_requests::PendingWindowRequest;
 
 /// The service worker registrations as a state machine. See the [crate's front page](crate) for how
 /// to call it.
@@ -37,7 +38,7 @@ pub struct SwRegistrations {
     pub(crate) clients_of: HashMap<StorageKey, BTreeMap<u64, ClientId>>,
     /// How many top-level and auxiliary windows an origin has; not there when it has none.
     pub(crate) own_window_counts: HashMap<StorageKey, usize>,
-    /// Top-level and auxiliary windows in order of creation.
+    /// Top-level and auxiliary windows in the order in which they last got the focus.
     pub(crate) own_windows: BTreeSet<(u64, ClientId)>,
     /// The job queues of each origin, by scope; none is empty. Bounded by
     /// `max_requests_per_origin`.
@@ -46,6 +47,8 @@ pub struct SwRegistrations {
     pub(crate) unanswered: HashMap<StorageKey, usize>,
     /// One for each running job, or one for each script that its worker imported.
     pub(crate) loads: BTreeMap<u64, JobKey>,
+    /// What service workers asked the host of the windows for. Bounded by `max_requests_per_origin`.
+    pub(crate) window_requests: BTreeMap<u64, PendingWindowRequest>,
     /// At most a few per registration: a commit of a job, one of an activation, and one per update
     /// check.
     pub(crate) commits: BTreeMap<CommitId, CommitPurpose>,
@@ -120,6 +123,7 @@ impl SwRegistrations {
             jobs: HashMap::new(),
             unanswered: HashMap::new(),
             loads: BTreeMap::new(),
+            window_requests: BTreeMap::new(),
             commits: BTreeMap::new(),
             events: BTreeMap::new(),
             held: BTreeMap::new(),
@@ -145,6 +149,15 @@ impl SwRegistrations {
     pub fn handle_attach_client(&mut self, now: Timestamp, client: ClientDescription) {
         self.enter(now);
         self.attach_client(client);
+        self.settle();
+    }
+
+    /// Something about a client has changed.
+    pub fn handle_update_client(&mut self, now: Timestamp, client: ClientId, update: ClientUpdate) {
+        self.enter(now);
+        if !self.exiting {
+            self.update_client(client, update);
+        }
         self.settle();
     }
 
@@ -224,6 +237,20 @@ impl SwRegistrations {
         self.settle();
     }
 
+    /// What [`Output::AskWindowHost`] asked for is done, or could not be.
+    pub fn handle_window_request_ended(
+        &mut self,
+        now: Timestamp,
+        number: u64,
+        result: WindowResult,
+    ) {
+        self.enter(now);
+        if !self.exiting {
+            self.window_request_ended(number, result);
+        }
+        self.settle();
+    }
+
     /// A batch that [`Output::Commit`] handed over is on disk, or is not.
     pub fn handle_committed(
         &mut self,
@@ -244,6 +271,27 @@ impl SwRegistrations {
         self.enter(now);
         self.clear_storage(storage_key, token);
         self.settle();
+    }
+
+    /// The active worker of a registration is to be stopped, as if it had been idle for long enough.
+    /// Tells whether it ran, or was about to.
+    pub fn handle_stop_worker(
+        &mut self,
+        now: Timestamp,
+        storage_key: &StorageKey,
+        scope: &Url,
+    ) -> bool {
+        self.enter(now);
+        let active = self
+            .registration_at(storage_key, scope)
+            .and_then(|registration| self.workers.get(&registration.active?))
+            .filter(|active| active.run != RunState::Stopped)
+            .map(|active| active.id);
+        if let Some(active) = active {
+            self.stop_active_worker(active);
+        }
+        self.settle();
+        active.is_some()
     }
 
     /// Time has passed; to be called at [`poll_deadline`](Self::poll_deadline), harmless otherwise.
@@ -540,6 +588,7 @@ impl SwRegistrations {
             scripts: None,
             script_count,
             script_bytes,
+            used_scripts: BTreeSet::new(),
             is_stored: true,
             event_types: Some(record.event_types.into_iter().collect()),
             skip_waiting: false,

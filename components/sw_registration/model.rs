@@ -7,8 +7,9 @@ use base::StorageKey;
 use base::ids::{ClientId, EventId, RegistrationId, RequestId, WorkerId};
 use base::time::WallTime;
 use sw_traits::{
-    ClientDescription, ClientInfo, ClientKind, FrameType, ScriptResourceMap, ServiceWorkerInfo,
-    ServiceWorkerState, UpdateViaCache, WorkerEvent, WorkerType,
+    ClientDescription, ClientInfo, ClientKind, ClientType, FrameType, ScriptResourceMap,
+    ServiceWorkerInfo, ServiceWorkerState, UpdateViaCache, VisibilityState, WorkerEvent,
+    WorkerType,
 };
 use url::Url;
 
@@ -85,6 +86,11 @@ pub(crate) struct Worker {
     pub(crate) scripts: Option<ScriptResourceMap>,
     pub(crate) script_count: usize,
     pub(crate) script_bytes: u64,
+    /// Of a worker that is not installed, the scripts that it has run. Bounded by
+    /// `max_scripts_per_worker`.
+    ///
+    /// <https://w3c.github.io/ServiceWorker/#dfn-set-of-used-scripts>
+    pub(crate) used_scripts: BTreeSet<Url>,
     /// Whether the store holds its scripts.
     pub(crate) is_stored: bool,
     /// Nothing before it was ever evaluated.
@@ -174,12 +180,31 @@ impl Worker {
         self.queue.len() + self.in_flight.len()
     }
 
+    /// Steps 13 to 15 of Install: what an update check has loaded and the new worker did not run is
+    /// not kept.
+    pub(crate) fn drop_unused_scripts(&mut self) {
+        let used = std::mem::take(&mut self.used_scripts);
+        let script_url = &self.script_url;
+        if let Some(scripts) = &mut self.scripts {
+            scripts.retain(|url, _| url == script_url || used.contains(url));
+            self.script_count = scripts.len();
+            self.script_bytes = bytes_of(scripts);
+        }
+    }
+
     /// Memory is given back once the store has the scripts and nothing runs them.
     pub(crate) fn forget_stored_scripts(&mut self) {
         if self.is_stored && self.run == RunState::Stopped {
             self.scripts = None;
         }
     }
+}
+
+pub(crate) fn bytes_of(scripts: &ScriptResourceMap) -> u64 {
+    scripts
+        .values()
+        .map(|script| script.body.len() as u64)
+        .sum()
 }
 
 /// An event that is not dispatched yet.
@@ -222,17 +247,50 @@ pub(crate) struct Client {
     pub(crate) controller: Option<(WorkerId, RegistrationId)>,
     /// Requests for `ready` that are not answered yet. Bounded by `max_requests_per_origin`.
     pub(crate) ready: Vec<RequestId>,
+    /// Service workers that asked for it before it was execution ready. Bounded likewise.
+    pub(crate) wanted_by: Vec<(ClientId, RequestId)>,
+    pub(crate) visibility: VisibilityState,
+    /// Whether it has, as far as it said, the focus. A new window has it.
+    pub(crate) focused: bool,
+    /// When it last got the focus, counted up from focus to focus; none: never.
+    pub(crate) focus_order: Option<u64>,
 }
 
 impl Client {
+    pub(crate) fn new(description: ClientDescription, order: u64) -> Self {
+        let mut client = Self {
+            description,
+            order,
+            controller: None,
+            ready: Vec::new(),
+            wanted_by: Vec::new(),
+            visibility: VisibilityState::default(),
+            focused: false,
+            focus_order: None,
+        };
+        client.focused = client.is_own_window();
+        client.focus_order = client.focused.then_some(order);
+        client
+    }
+
     pub(crate) fn is_window(&self) -> bool {
         self.description.kind == ClientKind::Window
+    }
+
+    /// What a service worker sees it as; none for service workers themselves.
+    pub(crate) fn client_type(&self) -> Option<ClientType> {
+        match self.description.kind {
+            ClientKind::Window => Some(ClientType::Window),
+            ClientKind::DedicatedWorker => Some(ClientType::Worker),
+            ClientKind::SharedWorker => Some(ClientType::SharedWorker),
+            ClientKind::ServiceWorker(_) => None,
+        }
     }
 
     pub(crate) fn worker(&self) -> Option<WorkerId> {
         match self.description.kind {
             ClientKind::ServiceWorker(worker) => Some(worker),
-            ClientKind::Window => None,
+            ClientKind::Window | ClientKind::DedicatedWorker | ClientKind::SharedWorker => None,
         }
     }
 
@@ -245,12 +303,16 @@ impl Client {
             )
     }
 
-    pub(crate) fn info(&self, focused: bool) -> ClientInfo {
-        ClientInfo {
+    /// The client as a service worker sees it; none for one that is a service worker.
+    pub(crate) fn info(&self, focused: bool) -> Option<ClientInfo> {
+        Some(ClientInfo {
             id: self.description.id,
             url: self.description.creation_url.clone(),
+            client_type: self.client_type()?,
             frame_type: self.description.frame_type,
+            visibility: self.visibility,
             focused,
-        }
+            ancestor_origins: self.description.ancestor_origins.clone(),
+        })
     }
 }

@@ -3,7 +3,7 @@ use base::ids::{ClientId, CommitId, WorkerId};
 use storage::Batch;
 use sw_traits::{
     EventDispatch, EventOutcome, RegistrationInfo, ScriptRequest, ScriptResourceMap, SwClientEvent,
-    SwNotification, WorkerLaunch, WorkerType,
+    SwNotification, WindowRequest, WorkerLaunch, WorkerType,
 };
 use url::Url;
 
@@ -37,6 +37,13 @@ pub enum Output {
         load: u64,
         /// What to load.
         request: ScriptRequest,
+    },
+    /// Have something done with a window, and report the result with this number.
+    AskWindowHost {
+        /// The number.
+        number: u64,
+        /// What to do.
+        request: WindowRequest,
     },
     /// Read the stored scripts of a worker, and report them.
     ReadScripts {
@@ -88,6 +95,8 @@ pub struct WorkerStart {
     pub scripts: ScriptResourceMap,
     /// Whether it may import others.
     pub may_import: bool,
+    /// Whether what it imports has to be asked of the server.
+    pub imports_bypass_cache: bool,
 }
 
 impl WorkerStart {
@@ -102,6 +111,7 @@ impl WorkerStart {
             worker_type: self.worker_type,
             scripts: self.scripts,
             may_import: self.may_import,
+            imports_bypass_cache: self.imports_bypass_cache,
         }
     }
 }

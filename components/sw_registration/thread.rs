@@ -6,12 +6,13 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use base::channel::{Callback, Disconnected, Received, Receiver, Sender};
+use base::exception::ErrorClass;
 use base::ids::{ClientId, IdSource, WorkerId};
 use base::time::Clock;
 use storage::{ReadError, Store};
 use sw_traits::{
     EventOutcome, ScriptLoader, ScriptRequest, SwClientEvent, SwNotification, SwRegistrationHandle,
-    SwRegistrationMessage, WorkerHost,
+    SwRegistrationMessage, WindowHost, WindowRequest, WorkerHost,
 };
 
 use crate::machine::SwRegistrations;
@@ -32,6 +33,8 @@ pub struct SwRegistrationConfig {
     pub host: Box<dyn WorkerHost>,
     /// Loads their scripts.
     pub loader: Box<dyn ScriptLoader>,
+    /// Opens, navigates and focuses windows for them; none where they cannot.
+    pub windows: Option<Box<dyn WindowHost>>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
     /// Told of active workers, of registrations that are gone, and of windows. Always before the
@@ -105,6 +108,7 @@ impl SwRegistrationThread {
             store,
             host,
             loader,
+            windows,
             clock,
             notify,
         } = config;
@@ -114,6 +118,7 @@ impl SwRegistrationThread {
             store,
             host,
             loader,
+            windows,
             clock,
             notify,
             sender,
@@ -162,6 +167,7 @@ struct Component {
     store: Store,
     host: Box<dyn WorkerHost>,
     loader: Box<dyn ScriptLoader>,
+    windows: Option<Box<dyn WindowHost>>,
     clock: Arc<dyn Clock>,
     notify: Callback<SwNotification>,
     sender: Sender<SwRegistrationMessage>,
@@ -205,6 +211,7 @@ impl Component {
                 done.call(EventOutcome::Crashed { reason });
             }
             SwRegistrationMessage::ClearStorage { done, .. } => done.call(Err(reason)),
+            SwRegistrationMessage::StopWorker { done, .. } => done.call(false),
             SwRegistrationMessage::Snapshot { done } => done.call(self.machine.snapshot()),
             SwRegistrationMessage::Exit { done } => self.exits.push(done),
             _ => {}
@@ -222,6 +229,9 @@ impl Component {
                 let attached = AttachedClient { events, handled };
                 self.clients.entry(client.id).or_insert(attached);
                 self.machine.handle_attach_client(now, client);
+            }
+            SwRegistrationMessage::UpdateClient { client, update } => {
+                self.machine.handle_update_client(now, client, update);
             }
             SwRegistrationMessage::DetachClient { client } => {
                 self.clients.remove(&client);
@@ -259,6 +269,10 @@ impl Component {
             SwRegistrationMessage::ScriptLoaded { load, result } => {
                 self.machine.handle_script_loaded(now, load, result);
             }
+            SwRegistrationMessage::WindowRequestEnded { number, result } => {
+                self.machine
+                    .handle_window_request_ended(now, number, result);
+            }
             SwRegistrationMessage::Committed { commit, result } => {
                 self.machine.handle_committed(now, commit, result);
             }
@@ -266,6 +280,13 @@ impl Component {
                 let token = self.tokens.next();
                 self.clearings.insert(token, done);
                 self.machine.handle_clear_storage(now, storage_key, token);
+            }
+            SwRegistrationMessage::StopWorker {
+                storage_key,
+                scope,
+                done,
+            } => {
+                done.call(self.machine.handle_stop_worker(now, &storage_key, &scope));
             }
             SwRegistrationMessage::Snapshot { done } => done.call(self.machine.snapshot()),
             SwRegistrationMessage::TimeChanged => self.machine.handle_timeout(now),
@@ -309,6 +330,7 @@ impl Component {
             Output::DispatchEvent { worker, dispatch } => self.host.dispatch(worker, dispatch),
             Output::TerminateWorker(worker) => self.host.terminate(worker),
             Output::LoadScript { load, request } => self.load_script(load, request),
+            Output::AskWindowHost { number, request } => self.ask_window_host(number, request),
             Output::ReadScripts { worker, place } => self.to_read.push_back((worker, place)),
             Output::Commit { commit, batch } => {
                 let sender = self.sender.clone();
@@ -342,5 +364,18 @@ impl Component {
             let _ = sender.send(SwRegistrationMessage::ScriptLoaded { load, result });
         });
         self.loader.load(request, done);
+    }
+
+    fn ask_window_host(&mut self, number: u64, request: WindowRequest) {
+        let sender = self.sender.clone();
+        let done = Callback::new(move |result| {
+            // See above.
+            let _ = sender.send(SwRegistrationMessage::WindowRequestEnded { number, result });
+        });
+        match &mut self.windows {
+            Some(windows) => windows.perform(request, done),
+            None => done.call(Err(ErrorClass::PageMisuse
+                .exception("service workers cannot open, navigate or focus windows here"))),
+        }
     }
 }

@@ -12,7 +12,7 @@ use url::Url;
 
 use crate::jobs::{Job, JobKey, JobType, Stage};
 use crate::machine::{CommitPurpose, SwRegistrations};
-use crate::model::{PendingActivation, Registration, RunState, Worker};
+use crate::model::{PendingActivation, Registration, RunState, Worker, bytes_of};
 use crate::output::{Output, ScriptsPlace};
 
 impl SwRegistrations {
@@ -235,12 +235,22 @@ impl SwRegistrations {
     }
 
     fn set_last_update_check(&mut self, key: &JobKey) {
+        if let Some(id) = self.scopes.registration(&key.0, &key.1) {
+            self.checked_with_server(id);
+        }
+    }
+
+    /// A script came from the server, not from a cache.
+    pub(crate) fn checked_with_server(&mut self, id: RegistrationId) {
         let now = self.now.wall;
-        if let Some(id) = self.scopes.registration(&key.0, &key.1)
-            && let Some(registration) = self.registrations.get_mut(&id)
-        {
+        if let Some(registration) = self.registrations.get_mut(&id) {
             registration.last_update_check = Some(now);
         }
+    }
+
+    /// Whether what is imported has to be asked of the server.
+    pub(crate) fn imports_bypass_cache(&self, registration: &Registration) -> bool {
+        registration.update_via_cache == UpdateViaCache::None || self.is_stale(registration)
     }
 
     /// Step 7, the comparison of the fetch hook.
@@ -282,8 +292,7 @@ impl SwRegistrations {
         let Some(registration) = self.registration_at(&key.0, &key.1) else {
             return;
         };
-        let bypass_cache =
-            registration.update_via_cache == UpdateViaCache::None || self.is_stale(registration);
+        let bypass_cache = self.imports_bypass_cache(registration);
         let Some(job) = self.first_job(key) else {
             return;
         };
@@ -429,10 +438,8 @@ impl SwRegistrations {
             worker_type,
             state: ServiceWorkerState::Parsed,
             script_count: scripts.len(),
-            script_bytes: scripts
-                .values()
-                .map(|script| script.body.len() as u64)
-                .sum(),
+            script_bytes: bytes_of(&scripts),
+            used_scripts: BTreeSet::new(),
             scripts: Some(scripts),
             is_stored: false,
             event_types: None,

@@ -1,12 +1,13 @@
-//! What service workers ask for: other clients, messages to them, and control over them.
+//! What service workers ask for: other clients, and messages to them.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use base::exception::ErrorClass;
-use base::ids::{ClientId, WorkerId};
+use base::exception::{DomException, ErrorClass};
+use base::ids::{ClientId, RequestId, WorkerId};
 use sw_traits::{
-    ClientInfo, ClientTypeFilter, FrameType, MessageSource, SerializedMessage, SwAnswer,
-    SwClientEvent, SwRequest,
+    ClientType, ClientTypeFilter, MessageSource, SerializedMessage, SwAnswer, SwClientEvent,
+    SwRequest,
 };
 
 use crate::clients::Immediate;
@@ -15,7 +16,12 @@ use crate::model::{Client, Worker};
 
 impl SwRegistrations {
     /// What only a service worker may ask for.
-    pub(crate) fn worker_request(&mut self, id: ClientId, body: SwRequest) -> Immediate {
+    pub(crate) fn worker_request(
+        &mut self,
+        id: ClientId,
+        request: RequestId,
+        body: SwRequest,
+    ) -> Immediate {
         let own = self
             .clients
             .get(&id)
@@ -33,9 +39,14 @@ impl SwRegistrations {
                 include_uncontrolled,
                 client_type,
             ))),
-            SwRequest::GetClient { id: wanted } => self.client_by_id(id, wanted),
+            SwRequest::GetClient { id: wanted } => self.client_by_id(id, request, wanted),
             SwRequest::ClaimClients => self.claim_clients(own),
             SwRequest::SkipWaiting => Ok(Some(self.skip_waiting(own))),
+            SwRequest::OpenWindow { url } => self.open_window(id, request, url),
+            SwRequest::NavigateClient { client, url } => {
+                self.navigate_client((id, own), request, client, url)
+            }
+            SwRequest::FocusClient { client } => self.focus_client(id, request, client),
             SwRequest::PostMessageToClient { client, message } => {
                 self.post_message_to_client(id, own, client, message);
                 Ok(None)
@@ -44,15 +55,18 @@ impl SwRegistrations {
         }
     }
 
-    /// The newest window is the focused one.
+    /// Of the windows that a person can bring to the front, the one that got the focus last has it.
     pub(crate) fn is_focused(&self, client: &Client) -> bool {
-        self.own_windows
-            .last()
-            .is_some_and(|(_, id)| *id == client.description.id)
+        client.focused
+            && (!client.is_own_window()
+                || self
+                    .own_windows
+                    .last()
+                    .is_some_and(|(_, id)| *id == client.description.id))
     }
 
-    /// The secure windows of the origin of a client, in order of creation.
-    fn windows_of_origin(&self, id: ClientId) -> impl Iterator<Item = &Client> {
+    /// The clients of the origin of a service worker, but for service workers, in order of creation.
+    pub(crate) fn clients_seen_by(&self, id: ClientId) -> impl Iterator<Item = &Client> {
         let storage_key = self
             .clients
             .get(&id)
@@ -62,7 +76,7 @@ impl SwRegistrations {
             .into_iter()
             .flat_map(BTreeMap::values)
             .filter_map(|id| self.clients.get(id))
-            .filter(|client| client.is_window())
+            .filter(|client| client.worker().is_none())
     }
 
     /// <https://w3c.github.io/ServiceWorker/#clients-matchall>
@@ -73,93 +87,77 @@ impl SwRegistrations {
         include_uncontrolled: bool,
         client_type: ClientTypeFilter,
     ) -> SwAnswer {
-        if matches!(
-            client_type,
-            ClientTypeFilter::Worker | ClientTypeFilter::SharedWorker
-        ) {
-            return SwAnswer::Clients(Vec::new());
-        }
-        // Steps 2.1 and 2.2
+        let is_wanted = |found: ClientType| match client_type {
+            ClientTypeFilter::Window => found == ClientType::Window,
+            ClientTypeFilter::Worker => found == ClientType::Worker,
+            ClientTypeFilter::SharedWorker => found == ClientType::SharedWorker,
+            ClientTypeFilter::All => true,
+        };
+        // Steps 4.1 to 4.5
         let mut targets: Vec<&Client> = self
-            .windows_of_origin(id)
-            .filter(|client| client.description.secure_context)
+            .clients_seen_by(id)
             .filter(|client| {
-                include_uncontrolled || client.controller.is_some_and(|(worker, _)| worker == own)
+                client.description.execution_ready
+                    && client.description.secure_context
+                    && client.client_type().is_some_and(is_wanted)
+                    && (include_uncontrolled
+                        || client.controller.is_some_and(|(worker, _)| worker == own))
             })
             .collect();
-        // Step 2.6.4: each window had the focus when it was new; frames never had it.
+        // Step 4.6.4
         targets.sort_by_key(|client| {
-            let is_frame = client.description.frame_type == FrameType::Nested;
+            let never_focused = client.focus_order.is_none();
             (
-                is_frame,
-                if is_frame {
-                    client.order
-                } else {
-                    u64::MAX - client.order
-                },
+                !client.is_window(),
+                never_focused,
+                client.focus_order.map(Reverse),
+                client.order,
             )
         });
-        let infos: Vec<ClientInfo> = targets
+        let infos = targets
             .into_iter()
-            .map(|client| client.info(self.is_focused(client)))
-            .collect();
-        SwAnswer::Clients(infos)
+            .filter_map(|client| client.info(self.is_focused(client)));
+        SwAnswer::Clients(infos.collect())
     }
 
     /// <https://w3c.github.io/ServiceWorker/#clients-get>
-    fn client_by_id(&self, id: ClientId, wanted: Option<ClientId>) -> Immediate {
+    fn client_by_id(
+        &mut self,
+        id: ClientId,
+        request: RequestId,
+        wanted: Option<ClientId>,
+    ) -> Immediate {
+        // Step 2.1.1
         let found = self
-            .windows_of_origin(id)
+            .clients_seen_by(id)
             .find(|client| Some(client.description.id) == wanted);
-        match found {
-            Some(client) if !client.description.secure_context => {
-                Err(ErrorClass::Security.exception("the client is not in a secure context"))
+        let Some(found) = found else {
+            return Ok(Some(SwAnswer::Clients(Vec::new())));
+        };
+        let wanted = found.description.id;
+        // Step 2.1.2
+        if !found.description.execution_ready {
+            let storage_key = found.description.storage_key.clone();
+            self.count_unanswered(&storage_key)?;
+            if let Some(found) = self.clients.get_mut(&wanted) {
+                found.wanted_by.push((id, request));
             }
-            found => {
-                let infos = found.map(|client| client.info(self.is_focused(client)));
-                Ok(Some(SwAnswer::Clients(infos.into_iter().collect())))
-            }
+            return Ok(None);
         }
+        // Step 2.1.3
+        self.resolve_client(wanted).map(Some)
     }
 
-    /// <https://w3c.github.io/ServiceWorker/#clients-claim>
-    fn claim_clients(&mut self, own: WorkerId) -> Immediate {
+    /// <https://w3c.github.io/ServiceWorker/#resolve-get-client-promise-algorithm>
+    pub(crate) fn resolve_client(&self, wanted: ClientId) -> Result<SwAnswer, DomException> {
+        let found = self.clients.get(&wanted);
         // Step 1
-        let registration = self
-            .workers
-            .get(&own)
-            .and_then(|worker| self.registrations.get(&worker.registration))
-            .filter(|registration| registration.active == Some(own));
-        let Some(registration) = registration else {
-            return Err(ErrorClass::PageState
-                .exception("only the active worker of a registration can claim clients"));
-        };
-        let id = registration.id;
-        let storage_key = &registration.storage_key;
-        // Step 3
-        let claimed: Vec<ClientId> = self
-            .clients_of
-            .get(storage_key)
-            .into_iter()
-            .flat_map(BTreeMap::values)
-            .filter_map(|client| self.clients.get(client))
-            .filter(|client| {
-                let description = &client.description;
-                client.is_window()
-                    && description.secure_context
-                    && self
-                        .scopes
-                        .longest_match(storage_key, &description.creation_url)
-                        == Some(id)
-                    && client.controller.is_none_or(|(worker, _)| worker != own)
-            })
-            .map(|client| client.description.id)
-            .collect();
-        for client in claimed {
-            self.unload_client(client);
-            self.change_controller(client, own, id);
+        if found.is_some_and(|client| !client.description.secure_context) {
+            return Err(ErrorClass::Security.exception("the client is not in a secure context"));
         }
-        Ok(Some(SwAnswer::Done))
+        // Steps 3 and 4
+        let info = found.and_then(|client| client.info(self.is_focused(client)));
+        Ok(SwAnswer::Clients(info.into_iter().collect()))
     }
 
     /// <https://w3c.github.io/ServiceWorker/#service-worker-global-scope-skipwaiting>
@@ -183,7 +181,7 @@ impl SwRegistrations {
         message: SerializedMessage,
     ) {
         let target = self
-            .windows_of_origin(id)
+            .clients_seen_by(id)
             .any(|found| found.description.id == client);
         let source = self
             .workers

@@ -2,6 +2,7 @@
 
 use base::ids::{EventId, RegistrationId, WorkerId};
 use sw_traits::{EventDispatch, EventOutcome, ScriptResource, ServiceWorkerState, WorkerHostEvent};
+use url::Url;
 
 use crate::machine::{SwRegistrations, Task};
 use crate::model::{EventPurpose, InFlight, QueuedEvent, RunState};
@@ -42,6 +43,7 @@ impl SwRegistrations {
             worker_type: worker.worker_type,
             scripts: worker.scripts.clone().unwrap_or_default(),
             may_import: worker.may_import(),
+            imports_bypass_cache: self.imports_bypass_cache(registration),
         };
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.run = RunState::Starting;
@@ -127,8 +129,13 @@ impl SwRegistrations {
                     _ => {}
                 }
             }
-            WorkerHostEvent::ScriptImported { worker, resource } => {
-                self.script_imported(worker, resource);
+            WorkerHostEvent::ScriptImported {
+                worker,
+                resource,
+                from_cache,
+            } => self.script_imported(worker, resource, from_cache),
+            WorkerHostEvent::StoredScriptUsed { worker, url } => {
+                self.stored_script_used(worker, url);
             }
             WorkerHostEvent::EventEnded {
                 worker,
@@ -195,7 +202,7 @@ impl SwRegistrations {
         self.after_event(id);
     }
 
-    fn script_imported(&mut self, id: WorkerId, resource: ScriptResource) {
+    fn script_imported(&mut self, id: WorkerId, resource: ScriptResource, from_cache: bool) {
         let (max_scripts, max_bytes) = self.policy.max_scripts_per_worker;
         let Some(worker) = self
             .workers
@@ -217,9 +224,24 @@ impl SwRegistrations {
             self.stop_at_fault(id, reason);
             return;
         }
+        worker.used_scripts.insert(resource.url.clone());
         scripts.insert(resource.url.clone(), resource);
         worker.script_count = scripts.len();
         worker.script_bytes = bytes;
+        let registration = worker.registration;
+        if !from_cache {
+            self.checked_with_server(registration);
+        }
+    }
+
+    fn stored_script_used(&mut self, id: WorkerId, url: Url) {
+        if let Some(worker) = self.workers.get_mut(&id)
+            && worker.may_import()
+            && let Some(scripts) = &worker.scripts
+            && scripts.contains_key(&url)
+        {
+            worker.used_scripts.insert(url);
+        }
     }
 
     /// A worker did what it may not: everything that it does fails.
@@ -440,7 +462,6 @@ impl SwRegistrations {
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        let registration = worker.registration;
         for event in worker.in_flight.clone() {
             let again = self
                 .events
@@ -455,12 +476,23 @@ impl SwRegistrations {
         }
         self.terminate_worker(id, "an event took too long, and no other ended meanwhile");
         // Step 1.4 of Terminate has put them into the queue of the registration.
-        let is_activated = self
-            .workers
-            .get(&id)
-            .is_some_and(|worker| worker.state == ServiceWorkerState::Activated);
-        if is_activated {
-            self.release_functional_events(registration);
+        self.release_to_activated(id);
+    }
+
+    fn release_to_activated(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.get(&id)
+            && worker.state == ServiceWorkerState::Activated
+        {
+            self.release_functional_events(worker.registration);
+        }
+    }
+
+    /// What waits for it is handed to it when it has been started again.
+    pub(crate) fn stop_active_worker(&mut self, id: WorkerId) {
+        self.terminate_worker(id, "it was stopped");
+        self.release_to_activated(id);
+        if let Some(worker) = self.workers.get(&id) {
+            self.check_registration(worker.registration);
         }
     }
 

@@ -11,8 +11,8 @@ use base::ids::ClientId;
 use base::{DomString, StorageKey};
 use engine::Engine;
 use sw_traits::{
-    ClientDescription, ClientKind, FrameType, ServiceWorkerState, SwAnswer, SwClientEvent,
-    SwClientHandle, SwRequest, UpdateViaCache, WorkerType,
+    ClientDescription, ClientKind, ServiceWorkerState, SwAnswer, SwClientEvent, SwClientHandle,
+    SwRequest, UpdateViaCache, WorkerType,
 };
 use sync_traits::{SyncClientEvent, SyncClientHandle, SyncRequest};
 use tiny_http::{Header, Response, Server};
@@ -85,14 +85,8 @@ impl Page {
         let id = ClientId::random();
         let storage_key = StorageKey::from_url(url).unwrap();
         let (sender, events) = unbounded();
-        let client = ClientDescription {
-            id,
-            storage_key: storage_key.clone(),
-            creation_url: url.clone(),
-            kind: ClientKind::Window,
-            frame_type: FrameType::TopLevel,
-            secure_context: true,
-        };
+        let client =
+            ClientDescription::new(id, storage_key.clone(), url.clone(), ClientKind::Window);
         let events_to = Callback::to_sender(&sender, |event| event);
         let handles = engine.handles();
         let service_workers = handles.service_workers.attach_client(client, events_to);

@@ -15,7 +15,7 @@ use engine::{Builder, Engine, PermissionDefaults, StartError};
 use network_traits::EmulationSessionId;
 use storage::{Location, OpenError};
 use sw_traits::{
-    ClientDescription, ClientKind, EventDispatch, EventOutcome, FrameType, SwAnswer, SwClientEvent,
+    ClientDescription, ClientKind, EventDispatch, EventOutcome, SwAnswer, SwClientEvent,
     SwClientHandle, SwRequest, UpdateViaCache, WorkerEvent, WorkerHost, WorkerHostEvent,
     WorkerLaunch, WorkerType,
 };
@@ -135,14 +135,12 @@ struct Page {
 impl Page {
     fn open(engine: &Engine, url: &Url) -> Self {
         let (sender, events) = unbounded();
-        let description = ClientDescription {
-            id: ClientId::random(),
-            storage_key: StorageKey::from_url(url).unwrap(),
-            creation_url: url.clone(),
-            kind: ClientKind::Window,
-            frame_type: FrameType::TopLevel,
-            secure_context: true,
-        };
+        let description = ClientDescription::new(
+            ClientId::random(),
+            StorageKey::from_url(url).unwrap(),
+            url.clone(),
+            ClientKind::Window,
+        );
         let client = description.id;
         let events_to = Callback::to_sender(&sender, |event| event);
         let handle = engine

@@ -33,17 +33,17 @@ impl Client {
     ///
     /// <https://w3c.github.io/ServiceWorker/#create-client-algorithm>
     pub(crate) fn create(realm: &Realm, info: ClientInfo) -> Fallible<Value> {
-        if info.frame_type == sw_traits::FrameType::None {
+        if info.client_type != sw_traits::ClientType::Window {
             return Ok(Dom::new(realm, Self::new_inherited(info))?.value());
         }
         WindowClient::create(realm, info)
     }
 
-    pub(super) fn is_focused(&self) -> bool {
-        self.info.focused
+    pub(super) fn info(&self) -> &ClientInfo {
+        &self.info
     }
 
-    fn client_id(&self) -> ClientId {
+    pub(super) fn client_id(&self) -> ClientId {
         self.info.id
     }
 }
@@ -68,9 +68,10 @@ impl ClientMethods for Client {
 
     /// <https://w3c.github.io/ServiceWorker/#client-type>
     fn type_(&self, _: &Realm) -> ClientType {
-        match self.info.frame_type {
-            sw_traits::FrameType::None => ClientType::Worker,
-            _ => ClientType::Window,
+        match self.info.client_type {
+            sw_traits::ClientType::Window => ClientType::Window,
+            sw_traits::ClientType::Worker => ClientType::Worker,
+            sw_traits::ClientType::SharedWorker => ClientType::Sharedworker,
         }
     }
 

@@ -1,6 +1,5 @@
 //! <https://w3c.github.io/ServiceWorker/#clients-interface>
 
-use base::exception::DomExceptionName;
 use base::ids::ClientId;
 use sw_traits::{ClientTypeFilter, SwRequest};
 
@@ -52,20 +51,12 @@ impl ClientsMethods for Clients {
         if url.as_str() == "about:blank" {
             return Err(Error::Type("about:blank cannot be opened.".to_owned()));
         }
-        // Step 4: nobody uses the windows of an engine without a screen.
-        Err(no_user_activation())
+        // Step 4 is up to the host of the windows.
+        ServiceWorkerClient::of(realm)?.request(realm, SwRequest::OpenWindow { url })
     }
 
     /// <https://w3c.github.io/ServiceWorker/#clients-claim>
     fn claim(&self, realm: &Realm) -> Fallible<Promise> {
         ServiceWorkerClient::of(realm)?.request(realm, SwRequest::ClaimClients)
     }
-}
-
-/// What is thrown where a window of the origin would need transient activation.
-pub(super) fn no_user_activation() -> Error {
-    Error::dom(
-        DomExceptionName::InvalidAccessError,
-        "Not allowed without a user's activation of a window.",
-    )
 }

@@ -1,11 +1,11 @@
 //! <https://w3c.github.io/ServiceWorker/#windowclient>
 
-use sw_traits::ClientInfo;
+use sw_traits::{ClientInfo, SwRequest, VisibilityState};
 
 use super::client::Client;
-use super::clients::no_user_activation;
 use crate::bindings::generated::{DocumentVisibilityState, WindowClientMethods};
 use crate::bindings::{Dom, Fallible, Promise, Realm, Value};
+use crate::service_worker::client::ServiceWorkerClient;
 
 dom_struct! {
     /// <https://w3c.github.io/ServiceWorker/#windowclient>
@@ -23,18 +23,21 @@ impl WindowClient {
 }
 
 impl WindowClientMethods for WindowClient {
-    /// Every window of an engine without a screen is as good as visible.
     fn visibility_state(&self, _: &Realm) -> DocumentVisibilityState {
-        DocumentVisibilityState::Visible
+        match self.parent.info().visibility {
+            VisibilityState::Visible => DocumentVisibilityState::Visible,
+            VisibilityState::Hidden => DocumentVisibilityState::Hidden,
+        }
     }
 
     fn focused(&self, _: &Realm) -> bool {
-        self.parent.is_focused()
+        self.parent.info().focused
     }
 
     /// <https://w3c.github.io/ServiceWorker/#client-focus>
-    fn focus(&self, _: &Realm) -> Fallible<Promise> {
-        // Step 1: nobody uses the windows of an engine without a screen.
-        Err(no_user_activation())
+    fn focus(&self, realm: &Realm) -> Fallible<Promise> {
+        // Step 1 is up to the host of the windows.
+        let client = self.parent.client_id();
+        ServiceWorkerClient::of(realm)?.request(realm, SwRequest::FocusClient { client })
     }
 }

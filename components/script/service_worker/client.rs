@@ -427,6 +427,9 @@ impl ServiceWorkerClient {
                 || Ok(Value::undefined()),
                 |info| Client::create(realm, info),
             ),
+            SwAnswer::WindowClient(info) => {
+                info.map_or_else(|| Ok(Value::null()), |info| Client::create(realm, *info))
+            }
             SwAnswer::Clients(infos) => {
                 let clients = infos
                     .into_iter()

@@ -4,7 +4,7 @@ use base::channel::Callback;
 use base::exception::DomExceptionName;
 use crossbeam_channel::{after, bounded, select};
 use net::{Destination, FetchResult, Request, RequestMode};
-use sw_traits::{ScriptResource, UpdateViaCache, WorkerType};
+use sw_traits::{ScriptResource, WorkerType};
 use url::Url;
 
 use super::worker::Worker;
@@ -126,7 +126,11 @@ fn fetch(
         registration_scope: environment.registration_scope.clone(),
         destination: Destination::Script,
         referrer: Some(worker.script_url.clone()),
-        cache: cache_mode(worker.update_via_cache()),
+        cache: if worker.imports_bypass_cache {
+            net::CacheMode::NoStore
+        } else {
+            net::CacheMode::Default
+        },
         ..Request::new(url.clone())
     };
     let (sender, receiver) = bounded(1);
@@ -148,13 +152,6 @@ fn fetch(
         net.cancel(fetch);
         Err(reason)
     })
-}
-
-fn cache_mode(update_via_cache: UpdateViaCache) -> net::CacheMode {
-    match update_via_cache {
-        UpdateViaCache::None => net::CacheMode::NoStore,
-        UpdateViaCache::Imports | UpdateViaCache::All => net::CacheMode::Default,
-    }
 }
 
 fn unavailable(url: &Url, reason: &str) -> Error {

@@ -16,7 +16,7 @@ pub(crate) fn serialize(
     transfer: &[Object],
 ) -> Fallible<SerializedMessage> {
     let transfer: Vec<Value> = transfer.iter().map(|object| object.0.clone()).collect();
-    structured_clone::serialize(realm, message, &transfer).map(SerializedMessage)
+    structured_clone::serialize(realm, message, &transfer).map(SerializedMessage::from)
 }
 
 /// <https://html.spec.whatwg.org/multipage/structured-data.html#structureddeserializewithtransfer>
@@ -25,5 +25,5 @@ pub(crate) fn serialize(
 ///
 /// The message cannot be read in this realm.
 pub(crate) fn deserialize(realm: &Realm, message: &SerializedMessage) -> Fallible<Value> {
-    structured_clone::deserialize(realm, &message.0)
+    structured_clone::deserialize(realm, &message.data)
 }

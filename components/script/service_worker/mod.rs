@@ -36,12 +36,14 @@ pub fn attach_window(realm: &Realm, frame_type: FrameType) -> Fallible<()> {
         return Ok(());
     };
     let description = ClientDescription {
-        id: environment.client,
-        storage_key,
-        creation_url: environment.creation_url.clone(),
-        kind: ClientKind::Window,
         frame_type,
         secure_context: realm.is_secure_context(),
+        ..ClientDescription::new(
+            environment.client,
+            storage_key,
+            environment.creation_url.clone(),
+            ClientKind::Window,
+        )
     };
     client::ServiceWorkerClient::attach(realm, &environment.services, description)
 }

@@ -9,8 +9,7 @@ use std::time::Duration;
 use base::channel::Callback;
 use crossbeam_channel::Receiver;
 use sw_traits::{
-    ClientDescription, ClientKind, EventDispatch, FrameType, WorkerHostEvent, WorkerLaunch,
-    WorkerType,
+    ClientDescription, ClientKind, EventDispatch, WorkerHostEvent, WorkerLaunch, WorkerType,
 };
 
 use super::client::ServiceWorkerClient;
@@ -221,12 +220,13 @@ impl Running<'_> {
         realm.add_service(Rc::clone(self.event_loop));
         realm.add_service(Rc::new(environment));
         let description = ClientDescription {
-            id: client,
-            storage_key: launch.storage_key.clone(),
-            creation_url: script_url,
-            kind: ClientKind::ServiceWorker(launch.worker),
-            frame_type: FrameType::None,
             secure_context: realm.is_secure_context(),
+            ..ClientDescription::new(
+                client,
+                launch.storage_key.clone(),
+                script_url,
+                ClientKind::ServiceWorker(launch.worker),
+            )
         };
         if ServiceWorkerClient::attach(realm, services, description).is_err() {
             return End::StartFailed("the worker has no event loop".to_owned());

@@ -11,8 +11,8 @@ use base::ids::{EventId, WorkerId};
 use crossbeam_channel::Receiver;
 use sw_traits::{
     EventDispatch, EventOutcome, MessageSource, RegistrationInfo, ScriptResource,
-    ScriptResourceMap, SerializedMessage, ServiceWorkerInfo, ServiceWorkerState, UpdateViaCache,
-    WorkerEvent, WorkerHostEvent, WorkerLaunch, WorkerType,
+    ScriptResourceMap, SerializedMessage, ServiceWorkerInfo, ServiceWorkerState, WorkerEvent,
+    WorkerHostEvent, WorkerLaunch, WorkerType,
 };
 use url::Url;
 
@@ -45,6 +45,7 @@ pub(crate) struct Worker {
     /// <https://w3c.github.io/ServiceWorker/#dfn-script-resource-map>
     scripts: RefCell<ScriptResourceMap>,
     may_import: bool,
+    pub(super) imports_bypass_cache: bool,
     events: Callback<WorkerHostEvent>,
     pub(super) watchdog: Rc<Watchdog>,
     /// Disconnected when the worker is to end, for what waits.
@@ -89,6 +90,7 @@ impl Worker {
             registration: launch.registration,
             scripts: RefCell::new(launch.scripts),
             may_import: launch.may_import,
+            imports_bypass_cache: launch.imports_bypass_cache,
             events,
             watchdog,
             ending,
@@ -140,8 +142,16 @@ impl Worker {
         ServiceWorkerClient::of(realm)?.worker_object(realm, &own)
     }
 
+    /// A script that needs no network.
     pub(super) fn script(&self, url: &Url) -> Option<ScriptResource> {
-        self.scripts.borrow().get(url).cloned()
+        let script = self.scripts.borrow().get(url).cloned()?;
+        if self.may_import && *url != self.script_url {
+            self.report(WorkerHostEvent::StoredScriptUsed {
+                worker: self.id,
+                url: url.clone(),
+            });
+        }
+        Some(script)
     }
 
     /// Whether scripts that are not stored may be imported over the network.
@@ -156,11 +166,8 @@ impl Worker {
         self.report(WorkerHostEvent::ScriptImported {
             worker: self.id,
             resource,
+            from_cache: false,
         });
-    }
-
-    pub(super) fn update_via_cache(&self) -> UpdateViaCache {
-        self.registration.update_via_cache
     }
 
     /// The event of a dispatch, as long as it is active.

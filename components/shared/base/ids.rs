@@ -28,6 +28,25 @@ impl fmt::Display for ClientId {
     }
 }
 
+/// One end of a message channel, wherever it is at the moment. Who knows it may take the port.
+///
+/// <https://html.spec.whatwg.org/multipage/#message-ports>
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub struct MessagePortId(pub Uuid);
+
+impl MessagePortId {
+    /// A new id that nobody can guess.
+    pub fn random() -> Self {
+        Self(Uuid::new_v4())
+    }
+}
+
+impl fmt::Display for MessagePortId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(formatter)
+    }
+}
+
 macro_rules! counted_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*

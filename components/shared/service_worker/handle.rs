@@ -10,7 +10,7 @@ use url::Url;
 
 use crate::host::{EventOutcome, WorkerEvent};
 use crate::message::{SwClientEvent, SwRegistrationMessage, SwRequest};
-use crate::types::{ClientDescription, RegistrationSnapshot};
+use crate::types::{ClientDescription, ClientUpdate, RegistrationSnapshot};
 
 /// How many requests of one client may wait until the component looks at them.
 const MAX_WAITING_REQUESTS: usize = 1_000;
@@ -83,6 +83,27 @@ impl SwRegistrationHandle {
         if self.sender.send(message).is_err() {
             answer.call(EventOutcome::NoActiveWorker);
         }
+    }
+
+    /// Stop the active worker of a registration, as if it had been idle for long enough: the next
+    /// event starts it again. What it has not ended counts as crashed. `done` is called exactly once,
+    /// with whether there was one that ran, or was about to.
+    ///
+    /// # Errors
+    ///
+    /// [`Disconnected`] when the component has shut down.
+    pub fn stop_worker(
+        &self,
+        storage_key: StorageKey,
+        scope: Url,
+        done: Callback<bool>,
+    ) -> Result<(), Disconnected> {
+        let done = done.exactly_once(|| false);
+        self.sender.send(SwRegistrationMessage::StopWorker {
+            storage_key,
+            scope,
+            done,
+        })
     }
 
     /// Ask for every registration.
@@ -175,6 +196,17 @@ impl SwClientHandle {
             body,
         })?;
         Ok(request)
+    }
+
+    /// Say that something about the client has changed. Nothing answers.
+    ///
+    /// # Errors
+    ///
+    /// [`Disconnected`] when the component has shut down.
+    pub fn update(&self, update: ClientUpdate) -> Result<(), Disconnected> {
+        let client = self.0.client;
+        let message = SwRegistrationMessage::UpdateClient { client, update };
+        self.0.sender.send(message)
     }
 
     fn refuse(&self, request: RequestId, body: &SwRequest) -> Result<(), Disconnected> {

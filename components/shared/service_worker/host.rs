@@ -30,6 +30,9 @@ pub struct WorkerLaunch {
     pub scripts: ScriptResourceMap,
     /// Whether it may import scripts that are not in `scripts`, which is so until it is installed.
     pub may_import: bool,
+    /// Whether the scripts that it imports have to be revalidated with the server (cache mode
+    /// `no-cache`): by its registration's `updateViaCache`, or because the last check is too old.
+    pub imports_bypass_cache: bool,
 }
 
 /// An event for a service worker.
@@ -136,6 +139,19 @@ pub enum WorkerHostEvent {
         worker: WorkerId,
         /// The script.
         resource: ScriptResource,
+        /// Whether it came from the HTTP cache without asking the server.
+        from_cache: bool,
+    },
+    /// The worker imported a script that was among its stored ones. To be reported, at least once
+    /// for each script, while it [may import](WorkerLaunch::may_import) others: what a new worker
+    /// does not use is dropped when it is installed.
+    ///
+    /// <https://w3c.github.io/ServiceWorker/#dfn-set-of-used-scripts>
+    StoredScriptUsed {
+        /// Which worker.
+        worker: WorkerId,
+        /// The script's URL.
+        url: Url,
     },
     /// An event ended: `Fulfilled`, `Rejected` or `Crashed`.
     EventEnded {

@@ -4,7 +4,7 @@
 //! - [`SwClientHandle`] is what a page or worker gets: bound to one client, it can say nothing
 //!   about another one.
 //! - [`WorkerHost`] is what an embedder supplies to run workers, [`ScriptLoader`] to load their
-//!   scripts.
+//!   scripts, [`WindowHost`] to open windows for them.
 //!
 //! Types only; the component is in the crate `sw_registration`.
 
@@ -13,6 +13,7 @@ mod host;
 mod loader;
 mod message;
 mod types;
+mod windows;
 
 pub use handle::{SwClientHandle, SwRegistrationHandle};
 pub use host::{
@@ -21,10 +22,12 @@ pub use host::{
 pub use loader::{LoadedScript, ScriptLoader, ScriptRequest};
 pub use message::{SwAnswer, SwClientEvent, SwNotification, SwRegistrationMessage, SwRequest};
 pub use types::{
-    ClientDescription, ClientInfo, ClientKind, ClientTypeFilter, FrameType, MessageSource,
-    RegistrationInfo, RegistrationSnapshot, ScriptResource, ScriptResourceMap, SerializedMessage,
-    ServiceWorkerInfo, ServiceWorkerState, UpdateViaCache, WorkerType,
+    ClientDescription, ClientInfo, ClientKind, ClientType, ClientTypeFilter, ClientUpdate,
+    ControllerSource, FrameType, MessageSource, RegistrationInfo, RegistrationSnapshot,
+    ScriptResource, ScriptResourceMap, SerializedMessage, ServiceWorkerInfo, ServiceWorkerState,
+    UpdateViaCache, VisibilityState, WorkerType,
 };
+pub use windows::{WindowHost, WindowRequest, WindowResult};
 
 #[cfg(test)]
 mod tests {
@@ -35,17 +38,15 @@ mod tests {
 
     use super::*;
 
+    fn window(url: Url) -> ClientDescription {
+        let storage_key = StorageKey::from_url(&url).unwrap();
+        ClientDescription::new(ClientId::random(), storage_key, url, ClientKind::Window)
+    }
+
     #[test]
     fn a_message_means_the_same_after_serialization() {
         let url = Url::parse("https://example.org/page").unwrap();
-        let client = ClientDescription {
-            id: ClientId::random(),
-            storage_key: StorageKey::from_url(&url).unwrap(),
-            creation_url: url,
-            kind: ClientKind::Window,
-            frame_type: FrameType::TopLevel,
-            secure_context: true,
-        };
+        let client = window(url);
         let (sender, receiver) = unbounded();
         let events = Callback::to_sender(&sender, |event: SwClientEvent| event);
         let message = SwRegistrationMessage::AttachClient {
@@ -79,21 +80,15 @@ mod tests {
         let (sender, receiver) = unbounded();
         let handle = SwRegistrationHandle::new(sender);
         let url = Url::parse("https://example.org/").unwrap();
-        let id = ClientId::random();
-        let description = ClientDescription {
-            id,
-            storage_key: StorageKey::from_url(&url).unwrap(),
-            creation_url: url,
-            kind: ClientKind::Window,
-            frame_type: FrameType::TopLevel,
-            secure_context: true,
-        };
+        let description = window(url);
+        let id = description.id;
         let client = handle
             .attach_client(description, Callback::ignore())
             .unwrap();
         let other = client.clone();
         drop(client);
         other.request(SwRequest::Ready).unwrap();
+        other.update(ClientUpdate::Focus(true)).unwrap();
         drop(other);
         assert!(matches!(
             receiver.try_recv(),
@@ -105,6 +100,10 @@ mod tests {
         ));
         assert!(matches!(
             receiver.try_recv(),
+            Some(SwRegistrationMessage::UpdateClient { client, .. }) if client == id
+        ));
+        assert!(matches!(
+            receiver.try_recv(),
             Some(SwRegistrationMessage::DetachClient { client }) if client == id
         ));
         assert!(receiver.try_recv().is_none());
@@ -112,15 +111,7 @@ mod tests {
 
     fn client(handle: &SwRegistrationHandle, events: Callback<SwClientEvent>) -> SwClientHandle {
         let url = Url::parse("https://example.org/").unwrap();
-        let description = ClientDescription {
-            id: ClientId::random(),
-            storage_key: StorageKey::from_url(&url).unwrap(),
-            creation_url: url,
-            kind: ClientKind::Window,
-            frame_type: FrameType::TopLevel,
-            secure_context: true,
-        };
-        handle.attach_client(description, events).unwrap()
+        handle.attach_client(window(url), events).unwrap()
     }
 
     #[test]
@@ -153,7 +144,7 @@ mod tests {
         };
         assert_eq!(of, request);
         assert_eq!(result.unwrap_err().name(), "QuotaExceededError");
-        let message = SerializedMessage(vec![]);
+        let message = SerializedMessage::default();
         let id = greedy.client();
         let message = SwRequest::PostMessageToClient {
             client: id,

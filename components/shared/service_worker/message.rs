@@ -10,9 +10,10 @@ use url::Url;
 use crate::host::{EventOutcome, WorkerEvent, WorkerHostEvent};
 use crate::loader::LoadedScript;
 use crate::types::{
-    ClientDescription, ClientInfo, ClientTypeFilter, MessageSource, RegistrationInfo,
+    ClientDescription, ClientInfo, ClientTypeFilter, ClientUpdate, MessageSource, RegistrationInfo,
     RegistrationSnapshot, SerializedMessage, ServiceWorkerInfo, UpdateViaCache, WorkerType,
 };
+use crate::windows::WindowResult;
 
 /// What the service worker registration component is told.
 #[derive(Debug, Serialize, Deserialize)]
@@ -25,6 +26,13 @@ pub enum SwRegistrationMessage {
         events: Callback<SwClientEvent>,
         /// Called once for each of its requests that was looked at.
         handled: Callback<()>,
+    },
+    /// Something about a client has changed.
+    UpdateClient {
+        /// The client, as its handle is bound.
+        client: ClientId,
+        /// What has changed.
+        update: ClientUpdate,
     },
     /// A client is gone.
     DetachClient {
@@ -66,6 +74,13 @@ pub enum SwRegistrationMessage {
         /// The response, or what was wrong: an exception that `register()` rejects with.
         result: Result<LoadedScript, DomException>,
     },
+    /// What was asked of the host of the windows is done, or could not be.
+    WindowRequestEnded {
+        /// Which request, by the number that the component gave it.
+        number: u64,
+        /// The client that the window has now, or what was wrong.
+        result: WindowResult,
+    },
     /// A batch of writes has ended.
     Committed {
         /// Which batch.
@@ -79,6 +94,15 @@ pub enum SwRegistrationMessage {
         storage_key: StorageKey,
         /// Called exactly once, with success when it is durable.
         done: Callback<Result<(), String>>,
+    },
+    /// The active worker of a registration is to be stopped, as if it had been idle for long enough.
+    StopWorker {
+        /// Whose registration.
+        storage_key: StorageKey,
+        /// The registration's scope.
+        scope: Url,
+        /// Called exactly once: with whether there was one that ran, or was about to.
+        done: Callback<bool>,
     },
     /// Every registration is asked for.
     Snapshot {
@@ -155,6 +179,26 @@ pub enum SwRequest {
     /// <https://w3c.github.io/ServiceWorker/#service-worker-global-scope-skipwaiting>. Only from a
     /// service worker. Answered by [`SwAnswer::Done`].
     SkipWaiting,
+    /// <https://w3c.github.io/ServiceWorker/#clients-openwindow>. Only from a service worker.
+    /// Answered by [`SwAnswer::WindowClient`].
+    OpenWindow {
+        /// The URL, resolved against the worker's base URL; one of another origin may be opened.
+        url: Url,
+    },
+    /// <https://w3c.github.io/ServiceWorker/#client-navigate>. Only from a service worker. Answered
+    /// by [`SwAnswer::WindowClient`].
+    NavigateClient {
+        /// The window.
+        client: ClientId,
+        /// The URL, resolved against the worker's base URL.
+        url: Url,
+    },
+    /// <https://w3c.github.io/ServiceWorker/#client-focus>. Only from a service worker. Answered by
+    /// [`SwAnswer::WindowClient`].
+    FocusClient {
+        /// The window.
+        client: ClientId,
+    },
     /// <https://w3c.github.io/ServiceWorker/#client-postmessage>. Only from a service worker. Has
     /// no answer.
     PostMessageToClient {
@@ -228,6 +272,9 @@ pub enum SwAnswer {
     Boolean(bool),
     /// Clients, in the order that the spec gives.
     Clients(Vec<ClientInfo>),
+    /// A window that was opened, navigated or focused; none, which a script sees as null, when what
+    /// it shows is of another origin.
+    WindowClient(Option<Box<ClientInfo>>),
     /// It is done.
     Done,
 }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use base::StorageKey;
-use base::ids::{ClientId, RegistrationId, WorkerId};
+use base::ids::{ClientId, MessagePortId, RegistrationId, WorkerId};
 use base::time::WallTime;
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -67,7 +67,13 @@ pub enum FrameType {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub enum ClientKind {
     /// A window; its frame type is never [`FrameType::None`].
+    ///
+    /// <https://w3c.github.io/ServiceWorker/#dfn-window-client>
     Window,
+    /// <https://w3c.github.io/ServiceWorker/#dfn-dedicatedworker-client>
+    DedicatedWorker,
+    /// <https://w3c.github.io/ServiceWorker/#dfn-sharedworker-client>
+    SharedWorker,
     /// A service worker. It may use the API, but it is not listed by `clients.matchAll()` and is
     /// controlled by nobody.
     ServiceWorker(WorkerId),
@@ -86,8 +92,97 @@ pub struct ClientDescription {
     pub kind: ClientKind,
     /// Where it stands among windows.
     pub frame_type: FrameType,
+    /// Where its controller comes from.
+    pub controller: ControllerSource,
+    /// Whether its scripts may run already. One that is attached before, so that its controller is
+    /// known while its document or script is loaded, is seen by service workers only once it
+    /// [says so](ClientUpdate::ExecutionReady).
+    ///
+    /// <https://html.spec.whatwg.org/multipage/#concept-environment-execution-ready-flag>
+    pub execution_ready: bool,
+    /// The origins of the documents around a frame, the innermost first; empty when it is none.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/#concept-document-ancestor-origins-list>
+    pub ancestor_origins: Vec<String>,
     /// Whether its scripts run in a secure context. Without it every request is refused.
     pub secure_context: bool,
+}
+
+impl ClientDescription {
+    /// A client that runs scripts already, in a secure context, and is controlled by what its URL
+    /// matches: a window of its own, or a worker.
+    pub fn new(id: ClientId, storage_key: StorageKey, creation_url: Url, kind: ClientKind) -> Self {
+        Self {
+            id,
+            storage_key,
+            creation_url,
+            kind,
+            frame_type: match kind {
+                ClientKind::Window => FrameType::TopLevel,
+                _ => FrameType::None,
+            },
+            controller: ControllerSource::Url,
+            execution_ready: true,
+            ancestor_origins: Vec::new(),
+            secure_context: true,
+        }
+    }
+}
+
+/// Where the controller of a new client comes from.
+///
+/// <https://w3c.github.io/ServiceWorker/#control-and-use>
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub enum ControllerSource {
+    /// From the registration that its creation URL matches: its document or script comes over
+    /// HTTP.
+    #[default]
+    Url,
+    /// From this client of the same origin: that of the creator of an `about:blank`, `about:srcdoc`
+    /// or `blob:` document, or the owner of a worker with a `blob:` script.
+    Client(ClientId),
+    /// It has none: after a forced reload, or where the creator is of another origin.
+    Nowhere,
+}
+
+/// What changes in the life of a client.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum ClientUpdate {
+    /// The load of its document or script was redirected to this URL, which is its creation URL now;
+    /// its controller is matched anew. Of no effect when it is execution ready, or when the URL is of
+    /// another origin: that makes it another client.
+    CreationUrl(Url),
+    /// Its scripts may run.
+    ExecutionReady,
+    /// <https://html.spec.whatwg.org/multipage/#visibility-state>
+    Visibility(VisibilityState),
+    /// Its document got the focus, or lost it.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/#has-focus-steps>
+    Focus(bool),
+}
+
+/// <https://html.spec.whatwg.org/multipage/#visibility-state>
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub enum VisibilityState {
+    /// It can be seen.
+    #[default]
+    Visible,
+    /// It cannot be seen.
+    Hidden,
+}
+
+/// What kind of client a service worker sees.
+///
+/// <https://w3c.github.io/ServiceWorker/#client-type-enum>
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum ClientType {
+    /// A window.
+    Window,
+    /// A dedicated worker.
+    Worker,
+    /// A shared worker.
+    SharedWorker,
 }
 
 /// A client, as a service worker sees it.
@@ -99,11 +194,17 @@ pub struct ClientInfo {
     pub id: ClientId,
     /// Its creation URL.
     pub url: Url,
+    /// What kind of client it is.
+    pub client_type: ClientType,
     /// Where it stands among windows.
     pub frame_type: FrameType,
-    /// Whether it was created by the last user action; the newest window is focused in an engine
-    /// without a screen.
+    /// Whether it can be seen; a window can until it says otherwise.
+    pub visibility: VisibilityState,
+    /// Whether it has the focus. In an engine without a screen, where nobody says so, that is the
+    /// newest window.
     pub focused: bool,
+    /// The origins of the documents around it, the innermost first.
+    pub ancestor_origins: Vec<String>,
 }
 
 /// Which clients `clients.matchAll()` is asked for.
@@ -187,7 +288,20 @@ pub type ScriptResourceMap = BTreeMap<Url, ScriptResource>;
 ///
 /// <https://html.spec.whatwg.org/multipage/#structuredserializewithtransfer>
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
-pub struct SerializedMessage(pub Vec<u8>);
+pub struct SerializedMessage {
+    /// The message.
+    pub data: Vec<u8>,
+    /// The ports that are transferred with it, in the order of the transfer list.
+    pub ports: Vec<MessagePortId>,
+}
+
+impl From<Vec<u8>> for SerializedMessage {
+    /// A message that transfers no port.
+    fn from(data: Vec<u8>) -> Self {
+        let ports = Vec::new();
+        Self { data, ports }
+    }
+}
 
 /// Who posted a message.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

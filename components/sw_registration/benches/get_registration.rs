@@ -10,8 +10,8 @@ use storage::key::KeyWriter;
 use storage::{Batch, Store, StoreConfig, Tree};
 use sw_registration::{Output, SwPolicy, SwRegistrations, read};
 use sw_traits::{
-    ClientDescription, ClientKind, FrameType, ServiceWorkerState, SwAnswer, SwClientEvent,
-    SwRequest, UpdateViaCache, WorkerType,
+    ClientDescription, ClientKind, ServiceWorkerState, SwAnswer, SwClientEvent, SwRequest,
+    UpdateViaCache, WorkerType,
 };
 use url::Url;
 
@@ -76,14 +76,8 @@ fn is_registration(output: Option<&Output>) -> bool {
 
 fn attach(machine: &mut SwRegistrations, storage_key: &StorageKey, address: &Url) -> ClientId {
     let id = ClientId::random();
-    let client = ClientDescription {
-        id,
-        storage_key: storage_key.clone(),
-        creation_url: address.clone(),
-        kind: ClientKind::Window,
-        frame_type: FrameType::TopLevel,
-        secure_context: true,
-    };
+    let (storage_key, address) = (storage_key.clone(), address.clone());
+    let client = ClientDescription::new(id, storage_key, address, ClientKind::Window);
     machine.handle_attach_client(Timestamp::default(), client);
     while machine.poll_output().is_some() {}
     id

@@ -40,7 +40,7 @@ fn ids(answer: Result<SwAnswer, base::exception::DomException>) -> Vec<ClientId>
 }
 
 fn message(byte: u8) -> SerializedMessage {
-    SerializedMessage(vec![byte])
+    vec![byte].into()
 }
 
 #[test]
@@ -364,14 +364,9 @@ fn a_new_worker_client_is_told_of_its_registration_as_it_is_now() {
 fn a_client_of_one_origin_cannot_be_a_worker_of_another() {
     let (mut world, page, worker) = world();
     let id = ClientId(uuid::Uuid::from_u128(77));
-    let forged = ClientDescription {
-        id,
-        storage_key: key("https://b.test/"),
-        creation_url: url("https://b.test/"),
-        kind: ClientKind::ServiceWorker(worker),
-        frame_type: FrameType::None,
-        secure_context: true,
-    };
+    let (storage_key, address) = (key("https://b.test/"), url("https://b.test/"));
+    let kind = ClientKind::ServiceWorker(worker);
+    let forged = ClientDescription::new(id, storage_key, address, kind);
     world.machine.handle_attach_client(world.now, forged);
     world.run();
     assert_eq!(world.ask_error(id, all_clients(true)), "SecurityError");

@@ -4,10 +4,12 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it fails")]
 
 mod chaos;
+mod client_kinds;
 mod clients;
 mod lifecycle;
 mod registering;
 mod support;
 mod table;
 mod thread;
+mod window_requests;
 mod workers;

@@ -432,7 +432,7 @@ fn an_unregistered_worker_lives_on_for_the_pages_that_use_it() {
     assert_eq!(world.ask(first, unregister), Ok(SwAnswer::Boolean(true)));
     assert_eq!(world.stored(Tree::Scripts), 0);
 
-    let message = sw_traits::SerializedMessage(vec![1]);
+    let message = sw_traits::SerializedMessage::from(vec![1]);
     world.request(page, SwRequest::PostMessageToWorker { worker, message });
     assert_eq!(world.last_event("message").0, worker, "it still starts");
     let late = world.attach(PAGE);

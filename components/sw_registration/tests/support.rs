@@ -11,12 +11,16 @@ use base::time::Timestamp;
 use storage::{Batch, Direction, KeyRange, Store, StoreConfig, Tree};
 use sw_registration::{Output, ScriptsPlace, SwPolicy, SwRegistrations, WorkerStart, read};
 use sw_traits::{
-    ClientDescription, ClientKind, EventOutcome, FrameType, LoadedScript, RegistrationInfo,
-    ScriptRequest, ScriptResource, ServiceWorkerState, SwAnswer, SwClientEvent, SwNotification,
-    SwRequest, UpdateViaCache, WorkerEvent, WorkerHostEvent, WorkerType,
+    ClientDescription, ClientKind, ClientUpdate, EventOutcome, FrameType, LoadedScript,
+    RegistrationInfo, ScriptRequest, ScriptResource, ServiceWorkerState, SwAnswer, SwClientEvent,
+    SwNotification, SwRequest, UpdateViaCache, WindowRequest, WindowResult, WorkerEvent,
+    WorkerHostEvent, WorkerType,
 };
 use url::Url;
 use uuid::Uuid;
+
+/// The site of most tests.
+const PAGES: &str = "https://a.test/";
 
 pub fn url(text: &str) -> Url {
     Url::parse(text).unwrap()
@@ -90,6 +94,8 @@ pub struct World {
     /// The host does not manage to stop workers.
     pub hold_stops: bool,
     pub terminated: Vec<WorkerId>,
+    /// What the host of the windows has not done yet.
+    pub window_requests: VecDeque<(u64, WindowRequest)>,
     pub notifications: Vec<SwNotification>,
     pub events: BTreeMap<ClientId, Vec<SwClientEvent>>,
     pub outcomes: BTreeMap<u64, EventOutcome>,
@@ -108,6 +114,8 @@ pub struct World {
 
 enum Input {
     Attach(ClientDescription),
+    Update(ClientId, ClientUpdate),
+    WindowRequestEnded(u64, WindowResult),
     Detach(ClientId),
     Host(WorkerHostEvent),
     Loaded(u64, Result<LoadedScript, DomException>),
@@ -145,6 +153,7 @@ impl World {
             worker_clients: BTreeSet::new(),
             hold_stops: false,
             terminated: Vec::new(),
+            window_requests: VecDeque::new(),
             notifications: Vec::new(),
             events: BTreeMap::new(),
             outcomes: BTreeMap::new(),
@@ -174,6 +183,7 @@ impl World {
         self.inputs.clear();
         self.held_commits.clear();
         self.held_loads.clear();
+        self.window_requests.clear();
         self.starts.clear();
         self.notifications.clear();
         self.dispatched.clear();
@@ -197,16 +207,44 @@ impl World {
 
     pub fn attach_as(&mut self, address: &str, frame_type: FrameType, secure: bool) -> ClientId {
         let id = ClientId(Uuid::from_u128(self.next().into()));
-        self.inputs.push_back(Input::Attach(ClientDescription {
-            id,
-            storage_key: key(address),
-            creation_url: url(address),
-            kind: ClientKind::Window,
+        self.attach_client(ClientDescription {
             frame_type,
             secure_context: secure,
-        }));
+            ..ClientDescription::new(id, key(address), url(address), ClientKind::Window)
+        })
+    }
+
+    /// A worker of a page, or a window that is not like others.
+    pub fn attach_with(
+        &mut self,
+        address: &str,
+        kind: ClientKind,
+        change: impl FnOnce(&mut ClientDescription),
+    ) -> ClientId {
+        let id = ClientId(Uuid::from_u128(self.next().into()));
+        let mut client = ClientDescription::new(id, key(PAGES), url(address), kind);
+        change(&mut client);
+        self.attach_client(client)
+    }
+
+    fn attach_client(&mut self, client: ClientDescription) -> ClientId {
+        let id = client.id;
+        self.inputs.push_back(Input::Attach(client));
         self.run();
         id
+    }
+
+    pub fn update_client(&mut self, client: ClientId, update: ClientUpdate) {
+        self.inputs.push_back(Input::Update(client, update));
+        self.run();
+    }
+
+    /// The host of the windows has done what was asked of it first.
+    pub fn end_window_request(&mut self, result: WindowResult) {
+        let (number, _) = self.window_requests.pop_front().expect("a request");
+        self.inputs
+            .push_back(Input::WindowRequestEnded(number, result));
+        self.run();
     }
 
     pub fn detach(&mut self, client: ClientId) {
@@ -426,6 +464,13 @@ impl World {
             let now = self.now;
             match input {
                 Input::Attach(client) => self.machine.handle_attach_client(now, client),
+                Input::Update(client, update) => {
+                    self.machine.handle_update_client(now, client, update);
+                }
+                Input::WindowRequestEnded(number, result) => {
+                    self.machine
+                        .handle_window_request_ended(now, number, result);
+                }
                 Input::Detach(client) => self.machine.handle_detach_client(now, client),
                 Input::Host(event) => {
                     match &event {
@@ -524,6 +569,9 @@ impl World {
                     self.load(load, &request);
                 }
             }
+            Output::AskWindowHost { number, request } => {
+                self.window_requests.push_back((number, request));
+            }
             Output::ReadScripts { worker, place } => {
                 self.inputs.push_back(Input::Read(worker, place));
             }
@@ -578,27 +626,31 @@ impl World {
         let body = String::from_utf8(main.body.to_vec()).unwrap();
         self.running.insert(worker, client);
         self.worker_clients.insert(client);
-        self.inputs.push_back(Input::Attach(ClientDescription {
-            id: client,
-            storage_key: start.storage_key.clone(),
-            creation_url: start.script_url.clone(),
-            kind: ClientKind::ServiceWorker(worker),
-            frame_type: FrameType::None,
-            secure_context: true,
-        }));
+        self.inputs.push_back(Input::Attach(ClientDescription::new(
+            client,
+            start.storage_key.clone(),
+            start.script_url.clone(),
+            ClientKind::ServiceWorker(worker),
+        )));
         for import in body
             .split(' ')
             .filter_map(|word| word.strip_prefix("import:"))
         {
             let import = start.script_url.join(import).unwrap();
-            if !start.scripts.contains_key(&import) {
-                let resource = self.server[&import].clone().unwrap().resource;
-                self.inputs
-                    .push_back(Input::Host(WorkerHostEvent::ScriptImported {
-                        worker,
-                        resource,
-                    }));
-            }
+            let report = if start.scripts.contains_key(&import) {
+                WorkerHostEvent::StoredScriptUsed {
+                    worker,
+                    url: import,
+                }
+            } else {
+                let loaded = self.server[&import].clone().unwrap();
+                WorkerHostEvent::ScriptImported {
+                    worker,
+                    resource: loaded.resource,
+                    from_cache: loaded.from_cache,
+                }
+            };
+            self.inputs.push_back(Input::Host(report));
         }
         if body.contains("throw") {
             self.running.remove(&worker);

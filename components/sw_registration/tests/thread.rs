@@ -13,10 +13,9 @@ use parking_lot::Mutex;
 use storage::{Batch, Direction, KeyRange, Store, StoreConfig, Tree};
 use sw_registration::{SwPolicy, SwRegistrationConfig, SwRegistrationThread};
 use sw_traits::{
-    ClientDescription, ClientKind, EventDispatch, EventOutcome, FrameType, LoadedScript,
-    ScriptLoader, ScriptRequest, SwAnswer, SwClientEvent, SwClientHandle, SwNotification,
-    SwRegistrationHandle, SwRegistrationMessage, SwRequest, WorkerHost, WorkerHostEvent,
-    WorkerLaunch,
+    ClientDescription, ClientKind, EventDispatch, EventOutcome, LoadedScript, ScriptLoader,
+    ScriptRequest, SwAnswer, SwClientEvent, SwClientHandle, SwNotification, SwRegistrationHandle,
+    SwRegistrationMessage, SwRequest, WorkerHost, WorkerHostEvent, WorkerLaunch,
 };
 use url::Url;
 
@@ -134,6 +133,7 @@ fn start(folder: &Path, online: bool, end_syncs: bool) -> Engine {
             end_syncs,
         }),
         loader: Box::new(Loader(server.into_iter().collect())),
+        windows: None,
         clock: Arc::clone(&clock) as Arc<dyn Clock>,
         notify: Callback::to_sender(&notify, |notification| notification),
     };
@@ -162,14 +162,8 @@ impl Engine {
 
     fn open(&self, address: &str) -> Page {
         let (sender, events) = unbounded();
-        let client = ClientDescription {
-            id: ClientId::random(),
-            storage_key: key(address),
-            creation_url: url(address),
-            kind: ClientKind::Window,
-            frame_type: FrameType::TopLevel,
-            secure_context: true,
-        };
+        let id = ClientId::random();
+        let client = ClientDescription::new(id, key(address), url(address), ClientKind::Window);
         let events_to = Callback::to_sender(&sender, |event| event);
         let handle = self.handle().attach_client(client, events_to).unwrap();
         Page { handle, events }

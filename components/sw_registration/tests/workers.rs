@@ -143,7 +143,7 @@ fn an_event_without_listener_is_fulfilled_without_starting_the_worker() {
     let (mut world, page, worker) = world("install");
     let token = world.dispatch(PAGE, sync("x"));
     assert_eq!(world.outcomes[&token], EventOutcome::Fulfilled);
-    let message = SerializedMessage(vec![]);
+    let message = SerializedMessage::default();
     world.request(page, SwRequest::PostMessageToWorker { worker, message });
     assert!(world.starts.is_empty());
     world.restart();
@@ -218,7 +218,7 @@ fn a_worker_that_hangs_is_restarted_whatever_events_still_come() {
     for tag in ["a", "b"] {
         world.advance(60);
         others.push(world.dispatch(PAGE, sync(tag)));
-        let message = SerializedMessage(vec![]);
+        let message = SerializedMessage::default();
         world.request(page, SwRequest::PostMessageToWorker { worker, message });
     }
     world.terminated.clear();
@@ -376,7 +376,7 @@ fn a_worker_with_too_many_events_takes_no_more() {
         EventOutcome::NotStarted { .. }
     ));
     let worker = world.last_event("sync").0;
-    let message = SerializedMessage(vec![]);
+    let message = SerializedMessage::default();
     world.request(page, SwRequest::PostMessageToWorker { worker, message });
     assert!(
         world
@@ -410,7 +410,11 @@ fn an_installed_worker_can_add_no_scripts() {
         content_type: String::new(),
         referrer_policy: String::new(),
     };
-    world.host(WorkerHostEvent::ScriptImported { worker, resource });
+    world.host(WorkerHostEvent::ScriptImported {
+        worker,
+        resource,
+        from_cache: false,
+    });
     assert_eq!(world.machine.snapshot()[0].scripts.0, 1);
 }
 

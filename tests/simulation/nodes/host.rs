@@ -7,7 +7,7 @@ use std::time::Duration;
 use base::DomString;
 use base::ids::{ClientId, EventId, WorkerId};
 use sw_traits::{
-    ClientDescription, ClientKind, EventDispatch, EventOutcome, FrameType, SwRequest, WorkerEvent,
+    ClientDescription, ClientKind, EventDispatch, EventOutcome, SwRequest, WorkerEvent,
     WorkerHostEvent, WorkerLaunch,
 };
 use sync_traits::{SyncKind, SyncRequest};
@@ -98,14 +98,12 @@ impl Host {
             .unwrap_or_default();
         context
             .to_service_workers
-            .push_back(SwMessage::Attach(ClientDescription {
-                id: launch.client,
-                storage_key: launch.storage_key,
-                creation_url: launch.script_url,
-                kind: ClientKind::ServiceWorker(worker),
-                frame_type: FrameType::None,
-                secure_context: true,
-            }));
+            .push_back(SwMessage::Attach(ClientDescription::new(
+                launch.client,
+                launch.storage_key,
+                launch.script_url,
+                ClientKind::ServiceWorker(worker),
+            )));
         let running = RunningWorker {
             client: launch.client,
             scope,

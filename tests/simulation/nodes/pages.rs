@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base::DomString;
 use base::ids::ClientId;
-use sw_traits::{ClientDescription, ClientKind, FrameType, SwRequest, UpdateViaCache, WorkerType};
+use sw_traits::{ClientDescription, ClientKind, SwRequest, UpdateViaCache, WorkerType};
 use sync_traits::SyncRequest;
 
 use crate::context::{Context, SwMessage};
@@ -33,14 +33,12 @@ impl Pages {
         }
         let client = context.next_client();
         let site = &context.sites.scopes[scope];
-        let description = ClientDescription {
-            id: client,
-            storage_key: site.storage_key.clone(),
-            creation_url: site.url.clone(),
-            kind: ClientKind::Window,
-            frame_type: FrameType::TopLevel,
-            secure_context: true,
-        };
+        let description = ClientDescription::new(
+            client,
+            site.storage_key.clone(),
+            site.url.clone(),
+            ClientKind::Window,
+        );
         context.note(|| format!("page {client} opens {}", description.creation_url));
         context
             .to_service_workers

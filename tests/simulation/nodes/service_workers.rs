@@ -174,7 +174,8 @@ impl SwNode {
                         .push_back(SyncMessage::EventEnded(event, outcome));
                 }
             }
-            Output::StorageCleared { .. } => {}
+            // No worker here asks for windows.
+            Output::StorageCleared { .. } | Output::AskWindowHost { .. } => {}
             Output::Exited => self.exited = true,
         }
     }

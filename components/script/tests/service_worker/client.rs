@@ -12,9 +12,8 @@ use script::event_loop::EventLoop;
 use script::service_worker::{attach_window, detach, enable_messages};
 use script::structured_clone;
 use sw_traits::{
-    ClientKind, FrameType, MessageSource, RegistrationInfo, SerializedMessage, ServiceWorkerInfo,
-    ServiceWorkerState, SwAnswer, SwClientEvent, SwRegistrationMessage, SwRequest, UpdateViaCache,
-    WorkerType,
+    ClientKind, FrameType, MessageSource, RegistrationInfo, ServiceWorkerInfo, ServiceWorkerState,
+    SwAnswer, SwClientEvent, SwRegistrationMessage, SwRequest, UpdateViaCache, WorkerType,
 };
 
 use super::host::{Host, real_clock, take, url};
@@ -76,7 +75,7 @@ impl Client {
         let bytes = structured_clone::serialize(self.realm(), &value, &[]);
         SwClientEvent::Message {
             source: MessageSource::ServiceWorker(worker(ServiceWorkerState::Activated)),
-            message: SerializedMessage(bytes.ok().unwrap()),
+            message: bytes.ok().unwrap().into(),
         }
     }
 }
@@ -146,7 +145,7 @@ fn a_message_that_cannot_be_read_is_an_error_event() {
     );
     client.tell(SwClientEvent::Message {
         source: MessageSource::ServiceWorker(worker(ServiceWorkerState::Activated)),
-        message: SerializedMessage(b"?".to_vec()),
+        message: b"?".to_vec().into(),
     });
     assert_eq!(
         client.run("got"),

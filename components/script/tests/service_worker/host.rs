@@ -309,6 +309,7 @@ pub(super) fn launch(script: &str) -> WorkerLaunch {
         worker_type: WorkerType::Classic,
         scripts: [(script_url, main)].into(),
         may_import: true,
+        imports_bypass_cache: false,
     }
 }
 
