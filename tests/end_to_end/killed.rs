@@ -79,6 +79,7 @@ fn killed_while_firing_the_attempt_is_used_up_and_the_next_one_delivers() {
     let mut next = shell(options().offline());
     next.wait_for_sync("firing", "interrupted");
     next.say("online");
+    next.say("advance 1m");
     let dispatched = next.wait_for_sync("firing", "dispatched");
     assert!(
         format!("{dispatched:?}").contains("attempt 2"),
@@ -104,6 +105,7 @@ fn a_handler_that_takes_the_engine_down_each_time_runs_out_of_attempts() {
         let mut killed = shell(options().offline());
         killed.wait_for_sync("poison", "interrupted");
         killed.say("online");
+        killed.say("advance 1m");
         killed.wait_for_sync("poison", "dispatched");
         killed.kill();
     }

@@ -119,13 +119,15 @@ fn an_event_whose_promise_is_rejected_is_tried_again() {
     shell.say("eval registerTag('sync-messages')");
     shell.wait_for_sync("sync-messages", "finished");
     shell.wait_for_sync("sync-messages", "retry-scheduled");
-    // Coming back online cuts the back-off short: the second attempt, and then the last one.
+    // Coming back online cuts the back-off short to less than a minute: the second attempt, and
+    // then the last one.
     for marker in ["marker-1", "marker-2"] {
         shell.say("offline");
         // A sync that is held back shows that the sync manager has seen it.
         shell.say(&format!("eval registerTag('{marker}')"));
         shell.wait_for_sync(marker, "held");
         shell.say("online");
+        shell.say("advance 1m");
         shell.wait_for_sync("sync-messages", "dispatched");
         shell.wait_for_sync("sync-messages", "finished");
     }
