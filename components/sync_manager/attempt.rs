@@ -97,24 +97,24 @@ impl SyncManager {
         }
     }
 
-    /// The state of the network and the permission at the moment of dispatch, in answer to
-    /// [`Output::ConfirmDispatch`]. If the event may be dispatched, [`Output::Dispatch`] is the
-    /// next output.
+    /// The state of the network, and the permission that the origin lacks, at the moment of
+    /// dispatch, in answer to [`Output::ConfirmDispatch`]. If the event may be dispatched,
+    /// [`Output::Dispatch`] is the next output.
     pub fn handle_dispatch_confirmed(
         &mut self,
         now: Timestamp,
         event: EventId,
         network: NetworkState,
-        may_sync: bool,
+        denied: Option<SyncKind>,
     ) {
         self.begin();
         self.update_network(now, network);
-        self.confirm_dispatch(now, event, may_sync);
+        self.confirm_dispatch(now, event, denied);
         self.settle(now);
     }
 
-    fn confirm_dispatch(&mut self, now: Timestamp, event: EventId, may_sync: bool) {
-        let may_fire = may_sync && !self.exiting && self.may_be_dispatched(event, now);
+    fn confirm_dispatch(&mut self, now: Timestamp, event: EventId, denied: Option<SyncKind>) {
+        let may_fire = denied.is_none() && !self.exiting && self.may_be_dispatched(event, now);
         let Some(flight) = self.flights.get_mut(&event) else {
             return;
         };
@@ -152,11 +152,11 @@ impl SyncManager {
         let id = flight.entry;
         self.flights.remove(&event);
         entry.event = None;
-        if may_sync {
+        if let Some(denied) = denied {
+            self.revoke(&storage_key, denied, now);
+        } else {
             entry.ended = Some(Ended::not_delivered(now, entry.asked.len()));
             self.advance(id, now);
-        } else {
-            self.revoke(&storage_key, kind, now);
         }
     }
 

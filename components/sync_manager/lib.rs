@@ -68,11 +68,11 @@
 //!         Input::Network(network) => manager.handle_network(now, network),
 //!         Input::Register(key) => {
 //!             let requester = Requester { client: ClientId::random(), request: RequestId(1) };
-//!             manager.handle_register(now, requester, key, true);
+//!             manager.handle_register(now, requester, key, None);
 //!         }
 //!         Input::Committed(commit, result) => manager.handle_committed(now, commit, result),
 //!         Input::DispatchConfirmed(event) => {
-//!             manager.handle_dispatch_confirmed(now, event, online.clone(), true);
+//!             manager.handle_dispatch_confirmed(now, event, online.clone(), None);
 //!         }
 //!         Input::EventEnded(event) => {
 //!             manager.handle_event_ended(now, event, EventOutcome::Fulfilled);

@@ -271,8 +271,8 @@ impl SyncManager {
         self.settle(now);
     }
 
-    /// A page or worker calls `register()`. `may_sync` is what the permission policy says about
-    /// the origin now.
+    /// A page or worker calls `register()`. `denied` is the permission that the origin lacks now,
+    /// if it lacks the one that it needs.
     ///
     /// <https://wicg.github.io/background-sync/spec/#dom-syncmanager-register>
     pub fn handle_register(
@@ -280,7 +280,7 @@ impl SyncManager {
         now: Timestamp,
         requester: Requester,
         key: SyncKey,
-        may_sync: bool,
+        denied: Option<SyncKind>,
     ) {
         self.begin();
         let key = SyncKey {
@@ -288,7 +288,7 @@ impl SyncManager {
             ..key
         };
         let what = Ask::Register;
-        self.register(now, Asked { requester, what }, key, may_sync, None);
+        self.register(now, Asked { requester, what }, key, denied, None);
         self.settle(now);
     }
 
@@ -298,10 +298,10 @@ impl SyncManager {
         now: Timestamp,
         asked: Asked,
         key: SyncKey,
-        may_sync: bool,
+        denied: Option<SyncKind>,
         engagement: Option<Engagement>,
     ) {
-        if let Err(error) = self.check_register(now, &key, may_sync) {
+        if let Err(error) = self.check_register(now, &key, denied) {
             self.reply(asked, Err(error.exception()));
             return;
         }
@@ -410,19 +410,24 @@ impl SyncManager {
         self.settle(now);
     }
 
-    /// The permission policy says this about an origin now. Revocation of `background-sync`
-    /// (one-shot) removes every registration of the origin, of both kinds; that of
+    /// The origins that have registrations: those about which the permission policy is asked after
+    /// a start.
+    pub fn origins(&self) -> impl Iterator<Item = &StorageKey> {
+        self.origins.keys()
+    }
+
+    /// An origin lacks this permission now, or none. Revocation of `background-sync` (one-shot)
+    /// removes every registration of the origin, of both kinds; that of
     /// `periodic-background-sync`, every periodic one.
     pub fn handle_permission(
         &mut self,
         now: Timestamp,
         storage_key: &StorageKey,
-        kind: SyncKind,
-        may_sync: bool,
+        denied: Option<SyncKind>,
     ) {
         self.begin();
-        if !may_sync {
-            self.revoke(storage_key, kind, now);
+        if let Some(denied) = denied {
+            self.revoke(storage_key, denied, now);
         }
         self.settle(now);
     }
@@ -515,7 +520,7 @@ impl SyncManager {
         &mut self,
         now: Timestamp,
         key: &SyncKey,
-        may_sync: bool,
+        denied: Option<SyncKind>,
     ) -> Result<(), RegisterError> {
         if self.exiting {
             return Err(RegisterError::ShuttingDown);
@@ -528,9 +533,9 @@ impl SyncManager {
         let tags = scope.len();
         let exists = scope.tags(key.kind).contains_key(&key.tag);
         // Step 3: the user must not have disabled background sync.
-        if !may_sync {
-            self.revoke(&key.storage_key, key.kind, now);
-            return Err(RegisterError::PermissionDenied(key.kind));
+        if let Some(denied) = denied {
+            self.revoke(&key.storage_key, denied, now);
+            return Err(RegisterError::PermissionDenied(denied));
         }
         // Step 4 to 6: the origin must not be in the background.
         let origin = self.origins.get(&key.storage_key);

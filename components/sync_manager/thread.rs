@@ -177,7 +177,8 @@ pub fn start_with(
 struct Client {
     storage_key: StorageKey,
     events: Callback<SyncClientEvent>,
-    /// How many calls of `register()` and `unregister()` wait for their answer.
+    /// How many calls of `register()` and `unregister()` wait for their answer. `getTags()` is
+    /// answered at once.
     unanswered: usize,
 }
 
@@ -213,6 +214,11 @@ impl Runner {
         let now = self.clock.now();
         self.manager.handle_network(now, self.network.current());
         self.drain();
+        // What was decided while no engine ran is not told.
+        let origins: Vec<StorageKey> = self.manager.origins().cloned().collect();
+        for storage_key in origins {
+            self.ask_permission(&storage_key);
+        }
         let origins: Vec<StorageKey> = self.manager.periodic_origins().cloned().collect();
         for storage_key in origins {
             self.ask_engagement(&storage_key);
@@ -292,12 +298,7 @@ impl Runner {
                 self.manager.handle_committed(now, commit, result);
             }
             SyncManagerMessage::PermissionChanged { storage_key } => {
-                for kind in [SyncKind::OneShot, SyncKind::Periodic] {
-                    let may_sync = self.may_sync(kind, &storage_key);
-                    self.manager
-                        .handle_permission(now, &storage_key, kind, may_sync);
-                    self.drain();
-                }
+                self.ask_permission(&storage_key);
             }
             SyncManagerMessage::EngagementChanged { storage_key } => {
                 self.ask_engagement(&storage_key);
@@ -351,7 +352,7 @@ impl Runner {
         }
         client.unanswered += 1;
         let now = self.clock.now();
-        let may_sync = self.may_sync(kind, &storage_key);
+        let denied = self.denied(kind, &storage_key);
         let key = SyncKey {
             storage_key,
             scope,
@@ -366,21 +367,33 @@ impl Runner {
                     requester,
                     key,
                     min_interval,
-                    may_sync,
+                    denied,
                     engagement,
                 );
             }
             SyncRequest::UnregisterPeriodic { .. } => {
                 self.manager.handle_unregister_periodic(now, requester, key);
             }
-            _ => self.manager.handle_register(now, requester, key, may_sync),
+            _ => self.manager.handle_register(now, requester, key, denied),
         }
     }
 
-    /// Whoever may not sync at all may not sync periodically either.
-    fn may_sync(&self, kind: SyncKind, storage_key: &StorageKey) -> bool {
-        self.permission.may_sync(storage_key)
-            && (kind == SyncKind::OneShot || self.permission.may_sync_periodically(storage_key))
+    /// The permission that an origin lacks for this kind, if any. Whoever may not sync at all may
+    /// not sync periodically either.
+    fn denied(&self, kind: SyncKind, storage_key: &StorageKey) -> Option<SyncKind> {
+        if !self.permission.may_sync(storage_key) {
+            return Some(SyncKind::OneShot);
+        }
+        let periodic = kind == SyncKind::Periodic;
+        (periodic && !self.permission.may_sync_periodically(storage_key))
+            .then_some(SyncKind::Periodic)
+    }
+
+    fn ask_permission(&mut self, storage_key: &StorageKey) {
+        let denied = self.denied(SyncKind::Periodic, storage_key);
+        let now = self.clock.now();
+        self.manager.handle_permission(now, storage_key, denied);
+        self.drain_outputs();
     }
 
     fn ask_engagement(&mut self, storage_key: &StorageKey) {
@@ -426,11 +439,11 @@ impl Runner {
             if kind == SyncKind::Periodic {
                 self.ask_engagement(&storage_key);
             }
-            let may_sync = self.may_sync(kind, &storage_key);
+            let denied = self.denied(kind, &storage_key);
             let network = self.network.current();
             let now = self.clock.now();
             self.manager
-                .handle_dispatch_confirmed(now, event, network, may_sync);
+                .handle_dispatch_confirmed(now, event, network, denied);
         }
     }
 

@@ -197,10 +197,12 @@ impl Context {
         self.inside.add(at, what);
     }
 
-    /// Whether the policy lets an origin sync.
-    pub(crate) fn may_sync(&self, kind: SyncKind, storage_key: &StorageKey) -> bool {
-        let is_denied = kind == SyncKind::Periodic && self.denied_periodic.contains(storage_key);
-        !is_denied && !self.denied.contains(storage_key)
+    /// The permission that an origin lacks for this kind, if any.
+    pub(crate) fn denied(&self, kind: SyncKind, storage_key: &StorageKey) -> Option<SyncKind> {
+        if self.denied.contains(storage_key) {
+            return Some(SyncKind::OneShot);
+        }
+        (kind == SyncKind::Periodic && self.denied_periodic.contains(storage_key)).then_some(kind)
     }
 
     /// How much the user engages with an origin.

@@ -147,7 +147,7 @@ impl Machine {
         self.open_site(&key.scope);
         let replies = self.replies;
         self.manager
-            .handle_register(self.now, self.requester, key, true);
+            .handle_register(self.now, self.requester, key, None);
         self.drain();
         assert_eq!(self.replies, replies + 1);
     }
@@ -155,7 +155,7 @@ impl Machine {
     /// As [`register`](Self::register), on a site that is open.
     pub(crate) fn register_open(&mut self, key: SyncKey) {
         self.manager
-            .handle_register(self.now, self.requester, key, true);
+            .handle_register(self.now, self.requester, key, None);
         self.drain();
     }
 
@@ -183,7 +183,7 @@ impl Machine {
             if let Some(event) = self.confirmations.pop_front() {
                 let network = self.network.clone();
                 self.manager
-                    .handle_dispatch_confirmed(self.now, event, network, true);
+                    .handle_dispatch_confirmed(self.now, event, network, None);
             } else if let Some(commit) = self.commits.pop_front() {
                 self.manager.handle_committed(self.now, commit, Ok(()));
             } else {

@@ -14,8 +14,8 @@ use crate::schedule::EntryId;
 use crate::tables::{Ask, Asked};
 
 impl SyncManager {
-    /// A page or worker calls `periodicSync.register()`. `may_sync` is what the permission policy
-    /// says about the origin now, and `engagement` what the engagement policy says.
+    /// A page or worker calls `periodicSync.register()`. `denied` is the permission that the
+    /// origin lacks now, if any: it needs both. `engagement` is what the engagement policy says.
     ///
     /// <https://wicg.github.io/periodic-background-sync/#dom-periodicsyncmanager-register>
     pub fn handle_register_periodic(
@@ -24,7 +24,7 @@ impl SyncManager {
         requester: Requester,
         key: SyncKey,
         min_interval: Duration,
-        may_sync: bool,
+        denied: Option<SyncKind>,
         engagement: Engagement,
     ) {
         self.begin();
@@ -34,7 +34,7 @@ impl SyncManager {
         };
         let what = Ask::RegisterPeriodic { min_interval };
         let asked = Asked { requester, what };
-        self.register(now, asked, key, may_sync, Some(engagement));
+        self.register(now, asked, key, denied, Some(engagement));
         self.settle(now);
     }
 

@@ -7,7 +7,7 @@ use sw_traits::EventOutcome;
 use sync_manager::SyncPolicy;
 use sync_traits::{DropReason, Engagement, LogEvent, SyncKind, SyncRegistrationState};
 
-use crate::support::{DAY, FIRST_BACK_OFF, HOUR, SITE, StoreMode, World, online};
+use crate::support::{DAY, FIRST_BACK_OFF, HOUR, SITE, StoreMode, World, online, origin};
 
 const OTHER: &str = "https://example.net/";
 
@@ -49,6 +49,17 @@ fn without_the_permission_for_one_shot_syncs_there_are_no_periodic_ones() {
     world.set_permission(SITE, false);
     let result = world.register_periodic_at(SITE, "a", HOUR);
     assert_eq!(result.unwrap_err().name(), "NotAllowedError");
+}
+
+#[test]
+fn a_periodic_register_that_finds_one_shot_syncs_denied_says_so_and_removes_both_kinds() {
+    let mut world = World::new(SyncPolicy::default());
+    world.register("one-shot");
+    world.register_periodic("a", HOUR);
+    world.denied.insert(origin(SITE));
+    let error = world.register_periodic_at(SITE, "b", HOUR).unwrap_err();
+    assert!(error.message.contains("\"background-sync\""), "{error:?}");
+    assert_eq!(world.stored(), Vec::<String>::new());
 }
 
 #[test]

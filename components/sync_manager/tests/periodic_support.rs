@@ -32,14 +32,14 @@ impl World {
     ) -> RequestId {
         let requester = self.requester();
         let key = Self::periodic_key(scope, tag);
-        let may_sync = self.may_sync(key.kind, &key.storage_key);
+        let denied = self.denied_permission(key.kind, &key.storage_key);
         let engagement = self.engagement_of(&key.storage_key);
         self.manager.handle_register_periodic(
             self.now,
             requester,
             key,
             min_interval,
-            may_sync,
+            denied,
             engagement,
         );
         self.drain();

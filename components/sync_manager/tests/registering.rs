@@ -73,7 +73,7 @@ fn a_scope_of_another_origin_is_not_there() {
     world.set_windows("https://evil.example/", 1);
     world
         .manager
-        .handle_register(world.now, requester, key, true);
+        .handle_register(world.now, requester, key, None);
     world.drain();
     let error = world.answer(requester.request).unwrap().unwrap_err();
     assert_eq!(error.name(), "InvalidStateError");

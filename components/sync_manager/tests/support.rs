@@ -238,17 +238,21 @@ impl World {
     }
 
     pub(crate) fn report_permission(&mut self, storage_key: &StorageKey) {
-        for kind in [SyncKind::OneShot, SyncKind::Periodic] {
-            let may_sync = self.may_sync(kind, storage_key);
-            self.manager
-                .handle_permission(self.now, storage_key, kind, may_sync);
-            self.drain();
-        }
+        let denied = self.denied_permission(SyncKind::Periodic, storage_key);
+        self.manager
+            .handle_permission(self.now, storage_key, denied);
+        self.drain();
     }
 
-    pub(crate) fn may_sync(&self, kind: SyncKind, storage_key: &StorageKey) -> bool {
-        !self.denied.contains(storage_key)
-            && (kind == SyncKind::OneShot || !self.periodic_denied.contains(storage_key))
+    pub(crate) fn denied_permission(
+        &self,
+        kind: SyncKind,
+        storage_key: &StorageKey,
+    ) -> Option<SyncKind> {
+        if self.denied.contains(storage_key) {
+            return Some(SyncKind::OneShot);
+        }
+        (kind == SyncKind::Periodic && self.periodic_denied.contains(storage_key)).then_some(kind)
     }
 
     pub(crate) fn requester(&mut self) -> Requester {
@@ -267,9 +271,9 @@ impl World {
             kind: SyncKind::OneShot,
             tag: tag.into(),
         };
-        let may_sync = self.may_sync(key.kind, &key.storage_key);
+        let denied = self.denied_permission(key.kind, &key.storage_key);
         self.manager
-            .handle_register(self.now, requester, key, may_sync);
+            .handle_register(self.now, requester, key, denied);
         self.drain();
         requester.request
     }
@@ -568,10 +572,10 @@ impl World {
             }
             if !confirmations.is_empty() {
                 for (event, kind, storage_key) in confirmations {
-                    let may_sync = self.may_sync(kind, &storage_key);
+                    let denied = self.denied_permission(kind, &storage_key);
                     let network = self.network.clone();
                     self.manager
-                        .handle_dispatch_confirmed(self.now, event, network, may_sync);
+                        .handle_dispatch_confirmed(self.now, event, network, denied);
                     self.drain();
                 }
             } else if self.mode == StoreMode::Slow || self.commits.is_empty() {

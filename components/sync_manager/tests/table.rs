@@ -160,7 +160,7 @@ pub(crate) const INPUTS: &[Step] = &[
     ("unregistered", |world| world.unregister(SITE)),
     ("activated", |world| world.activate(SITE)),
     ("back-off over", |world| world.pass(FIRST_BACK_OFF)),
-    ("too old", |world| world.pass(7 * DAY)),
+    ("a week later", |world| world.pass(7 * DAY)),
     ("exit", World::exit),
     ("crash", World::restart),
 ];

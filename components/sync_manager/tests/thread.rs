@@ -21,7 +21,7 @@ use sync_manager::{
     Inbox, StartError, SyncManagerConfig, SyncManagerThread, SyncPolicy, read, start, start_with,
 };
 use sync_traits::{
-    Engagement, EngagementPolicy, HoldReason, LogEntry, LogEvent, PermissionPolicy,
+    DropReason, Engagement, EngagementPolicy, HoldReason, LogEntry, LogEvent, PermissionPolicy,
     SyncClientEvent, SyncClientHandle, SyncManagerHandle, SyncRegistrationInfo,
     SyncRegistrationState, SyncRequest, WakeUp,
 };
@@ -159,16 +159,16 @@ impl Engine {
     }
 
     pub(crate) fn start_on(config: StoreConfig) -> Self {
-        Self::start_with(config, SyncPolicy::default())
+        Self::start_with(config, SyncPolicy::default(), true)
     }
 
-    fn start_with(config: StoreConfig, policy: SyncPolicy) -> Self {
+    fn start_with(config: StoreConfig, policy: SyncPolicy, allowed: bool) -> Self {
         let (store, _) = Store::open(config).unwrap();
         let clock = Arc::new(ManualClock(Mutex::new(Timestamp {
             wall: WallTime::from_millis(1_800_000_000_000),
             monotonic: MonotonicTime::default(),
         })));
-        let allowed = Arc::new(RwLock::new(true));
+        let allowed = Arc::new(RwLock::new(allowed));
         let engagement = Arc::new(RwLock::new(Engagement::High));
         let told = Arc::new(Mutex::new(Vec::new()));
         let (network_sender, network) = unbounded();
@@ -298,6 +298,23 @@ impl Engine {
         assert!(unsubscribes(&self.network));
         self.store.close();
     }
+}
+
+#[test]
+fn a_permission_that_went_while_no_engine_ran_is_noticed_at_the_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = Engine::start(folder.path());
+    let page = engine.open_page();
+    assert_eq!(page.register("outbox"), Ok(()));
+    drop(page);
+    engine.stop();
+
+    let config = StoreConfig::folder(folder.path());
+    let engine = Engine::start_with(config, SyncPolicy::default(), false);
+    let reason = DropReason::PermissionRevoked;
+    engine.wait_for(|event| *event == LogEvent::Dropped { reason });
+    assert_eq!(engine.snapshot(), []);
+    engine.stop();
 }
 
 #[test]
@@ -564,7 +581,7 @@ fn only_so_many_calls_of_a_client_wait_for_their_answer() {
         max_unanswered_requests: 2,
         ..SyncPolicy::default()
     };
-    let engine = Engine::start_with(StoreConfig::memory(), policy);
+    let engine = Engine::start_with(StoreConfig::memory(), policy, true);
     engine.set_network(offline());
     let page = engine.open_page();
     // The manager stands still until all of them are in its channel, before any answer of the

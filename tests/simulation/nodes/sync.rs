@@ -18,7 +18,7 @@ use crate::context::{Committer, Context, NetworkMessage, Submission, SwMessage, 
 enum Next {
     LookAtNetwork,
     AskEngagement(StorageKey),
-    Permission(SyncKind, StorageKey),
+    Permission(StorageKey),
     EventEnded(EventId, EventOutcome),
 }
 
@@ -123,14 +123,14 @@ impl SyncNode {
             self.ask_engagement(context, &storage_key);
             return;
         }
-        let may_sync = look_at_permission(context, kind, &storage_key);
+        let denied = look_at_permission(context, kind, &storage_key);
         let network = context.network.clone();
-        let conditions = (now, &network, may_sync);
+        let conditions = (now, &network, denied.is_none());
         context
             .model
             .confirming(event, kind, &storage_key, conditions);
         self.manager
-            .handle_dispatch_confirmed(now, event, network, may_sync);
+            .handle_dispatch_confirmed(now, event, network, denied);
     }
 
     fn go_on(&mut self, context: &mut Context, next: Next) {
@@ -139,11 +139,10 @@ impl SyncNode {
         match next {
             Next::LookAtNetwork => self.look_at_network(context),
             Next::AskEngagement(storage_key) => self.ask_engagement(context, &storage_key),
-            Next::Permission(kind, storage_key) => {
-                let may_sync = look_at_permission(context, kind, &storage_key);
-                context.note(|| format!("sync: {storage_key} may sync {kind}: {may_sync}"));
-                self.manager
-                    .handle_permission(now, &storage_key, kind, may_sync);
+            Next::Permission(storage_key) => {
+                let denied = look_at_permission(context, SyncKind::Periodic, &storage_key);
+                context.note(|| format!("sync: {storage_key} lacks {denied:?}"));
+                self.manager.handle_permission(now, &storage_key, denied);
             }
             Next::EventEnded(event, outcome) => {
                 context.note(|| format!("sync: event {event} ended: {outcome:?}"));
@@ -207,9 +206,7 @@ impl SyncNode {
                 self.manager.handle_committed(now, commit, result);
             }
             SyncMessage::PermissionChanged(storage_key) => {
-                let kinds = [SyncKind::OneShot, SyncKind::Periodic];
-                let next = kinds.map(|kind| Next::Permission(kind, storage_key.clone()));
-                self.next.extend(next);
+                self.next.push_back(Next::Permission(storage_key));
             }
             SyncMessage::EngagementChanged(storage_key) => {
                 self.ask_engagement(context, &storage_key);
@@ -248,8 +245,8 @@ impl SyncNode {
                 (SyncKind::Periodic, tag.clone())
             }
         };
-        let may_sync = match body {
-            SyncRequest::UnregisterPeriodic { .. } => true,
+        let denied = match body {
+            SyncRequest::UnregisterPeriodic { .. } => None,
             _ => look_at_permission(context, kind, &storage_key),
         };
         let engagement = context.engagement(&storage_key);
@@ -269,13 +266,13 @@ impl SyncNode {
                 requester,
                 key,
                 min_interval,
-                may_sync,
+                denied,
                 engagement,
             ),
             SyncRequest::UnregisterPeriodic { .. } => {
                 manager.handle_unregister_periodic(now, requester, key);
             }
-            _ => manager.handle_register(now, requester, key, may_sync),
+            _ => manager.handle_register(now, requester, key, denied),
         }
     }
 
@@ -367,10 +364,15 @@ impl SyncNode {
     }
 }
 
-fn look_at_permission(context: &mut Context, kind: SyncKind, storage_key: &StorageKey) -> bool {
-    let may_sync = context.may_sync(kind, storage_key);
-    if !may_sync {
-        context.model.permission_denied(kind, storage_key);
+/// The permission that an origin lacks for this kind, if any.
+fn look_at_permission(
+    context: &mut Context,
+    kind: SyncKind,
+    storage_key: &StorageKey,
+) -> Option<SyncKind> {
+    let denied = context.denied(kind, storage_key);
+    if let Some(denied) = denied {
+        context.model.permission_denied(denied, storage_key);
     }
-    may_sync
+    denied
 }
