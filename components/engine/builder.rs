@@ -8,8 +8,8 @@ use base::ids::ClientId;
 use base::time::Clock;
 use indexed_db::IndexedDbThread;
 use net::{Net, NetConfig, NetStartError};
-use net_monitor::{MonitorPolicy, NetworkMonitor, ScriptedSource};
-use network_traits::{EmulationSessionId, NetworkSource};
+use net_monitor::{MonitorPolicy, NetworkMonitor, ScriptedSource, TcpProber};
+use network_traits::{EmulationSessionId, HostMap, NetworkSource};
 use storage::{Location, OpenError, ReadError, Store, StoreConfig};
 use sw_registration::{SwPolicy, SwRegistrationConfig, SwRegistrationThread};
 use sw_traits::{SwRegistrationHandle, WindowHost, WorkerHost};
@@ -86,6 +86,7 @@ pub struct Builder {
     service_worker_policy: SwPolicy,
     window_host: Option<Box<dyn WindowHost>>,
     net: NetConfig,
+    hosts: HostMap,
     log_observer: Callback<LogEntry>,
 }
 
@@ -107,6 +108,7 @@ impl Builder {
             service_worker_policy: SwPolicy::default(),
             window_host: None,
             net: NetConfig::default(),
+            hosts: HostMap::default(),
             log_observer: Callback::ignore(),
         }
     }
@@ -209,6 +211,14 @@ impl Builder {
         self
     }
 
+    /// Hosts whose addresses are known: neither fetches nor probes ask a resolver for them. They
+    /// take the place of those in [`net_config`](Self::net_config).
+    #[must_use]
+    pub fn hosts(mut self, hosts: HostMap) -> Self {
+        self.hosts = hosts;
+        self
+    }
+
     /// Who gets each new entry of the sync manager's event log, from the first one on.
     #[must_use]
     pub fn observe_log(mut self, observer: Callback<LogEntry>) -> Self {
@@ -232,20 +242,25 @@ impl Builder {
             Some(key) => key,
             None => identity_key(&store).map_err(StartError::Unreadable)?,
         };
-        let monitor = NetworkMonitor::start(
+        let monitor = NetworkMonitor::start_with(
             self.network_source,
             Arc::clone(&self.clock),
             MonitorPolicy {
                 identity_key: Some(identity_key),
                 ..self.monitor_policy
             },
+            Box::new(TcpProber::with_hosts(self.hosts.clone())),
         )
         .map_err(StartError::Thread)?;
         if let Some(session) = self.offline {
             wait_for(|done| monitor.handle().emulate_offline(session, true, done))
                 .ok_or(StartError::Ended)?;
         }
-        let net = Net::start(self.net, monitor.handle()).map_err(StartError::Net)?;
+        let net_config = NetConfig {
+            hosts: self.hosts,
+            ..self.net
+        };
+        let net = Net::start(net_config, monitor.handle()).map_err(StartError::Net)?;
         let indexed_db = IndexedDbThread::start(store.clone()).map_err(StartError::Thread)?;
 
         // The two components speak with each other and with the worker host, so their channels are

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use network_traits::HostMap;
+
 /// How the component fetches. Supplied by the embedder.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NetConfig {
@@ -19,6 +21,8 @@ pub struct NetConfig {
     pub max_waiting: usize,
     /// Certificates, DER-encoded, of authorities that are trusted in addition to the usual ones.
     pub extra_root_certificates: Vec<Vec<u8>>,
+    /// Hosts whose addresses no resolver is asked for.
+    pub hosts: HostMap,
 }
 
 impl Default for NetConfig {
@@ -39,6 +43,7 @@ impl Default for NetConfig {
             max_running_per_origin: 6,
             max_waiting: 4096,
             extra_root_certificates: Vec::new(),
+            hosts: HostMap::default(),
         }
     }
 }

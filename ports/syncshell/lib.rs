@@ -8,6 +8,7 @@
 mod clock;
 mod command;
 mod demo;
+mod embedding;
 mod inspect;
 mod mail_server;
 mod net;

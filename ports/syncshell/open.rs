@@ -1,9 +1,8 @@
 //! `syncshell open`: run a site, or what a profile holds.
 
 use std::collections::BTreeSet;
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 use std::io;
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -17,12 +16,7 @@ use engine::{Builder, Engine};
 use net::NetConfig;
 use net_monitor::NetlinkSource;
 use network_traits::{EmulationSessionId, NetworkState};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
-use script::{
-    EventLoops, ScriptLimits, ScriptReport, ScriptSource, ServiceWorkerThreads, Services,
-    WindowHandle, WindowOptions,
-};
+use script::{ScriptLimits, ScriptReport, ScriptSource, Services, WindowHandle, WindowOptions};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use storage::Location;
@@ -30,8 +24,9 @@ use sync_traits::{HoldReason, LogEntry, LogEvent, SyncKind, SyncRegistrationInfo
 use url::Url;
 
 use crate::OpenArguments;
-use crate::clock::{MovableClock, SystemClock};
+use crate::clock::MovableClock;
 use crate::command::{Command, UnknownCommand, read_commands};
+use crate::embedding;
 use crate::net::captive_portal_policy;
 use crate::report::{Format, Printer, ShellEvent};
 
@@ -170,7 +165,7 @@ impl Shell {
             builder = builder.monitor_policy(captive_portal_policy(url));
         }
         if let Some(file) = &arguments.trust_certificate {
-            let extra_root_certificates = read_certificates(file)?;
+            let extra_root_certificates = embedding::read_certificates(file)?;
             builder = builder.net_config(NetConfig {
                 extra_root_certificates,
                 ..NetConfig::default()
@@ -185,28 +180,8 @@ impl Shell {
             task_time_limit: arguments.script_time_limit,
             ..ScriptLimits::default()
         };
-        let mut services = None;
-        let engine = builder
-            .observe_log(Callback::to_sender(&sender, Input::Log))
-            .start(|handles| {
-                let bundle = Services {
-                    service_workers: handles.service_workers.clone(),
-                    sync: handles.sync.clone(),
-                    net: handles.net.clone(),
-                    indexed_db: handles.indexed_db.clone(),
-                    network: handles.network.clone(),
-                    permissions: Arc::new(handles.permissions.clone()),
-                    clock: movable,
-                    limit_clock: Arc::new(SystemClock::new()),
-                    event_loops: EventLoops::default(),
-                    report,
-                    limits,
-                };
-                services = Some(bundle.clone());
-                Box::new(ServiceWorkerThreads::new(bundle))
-            })
-            .map_err(|error| error.to_string())?;
-        let services = services.ok_or("the engine asked for no worker host")?;
+        let builder = builder.observe_log(Callback::to_sender(&sender, Input::Log));
+        let (engine, services) = embedding::start(builder, movable, report, limits)?;
         let shell = Self {
             engine,
             services,
@@ -504,26 +479,6 @@ fn is_left_to_do(info: &SyncRegistrationInfo) -> bool {
         Some(HoldReason::NotDue { .. } | HoldReason::AcrossOrigins { .. } | HoldReason::Suspended)
     );
     info.kind == SyncKind::OneShot || !only_waits
-}
-
-/// The certificates of a PEM file, in DER form.
-fn read_certificates(file: &Path) -> Result<Vec<Vec<u8>>, String> {
-    let unusable = |reason: &dyn fmt::Display| {
-        format!(
-            "cannot use the certificates in {}: {reason}",
-            file.display()
-        )
-    };
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect)
-        .map_err(|error| unusable(&error))?;
-    if certificates.is_empty() {
-        return Err(unusable(&"there is none"));
-    }
-    Ok(certificates
-        .iter()
-        .map(|certificate| certificate.to_vec())
-        .collect())
 }
 
 fn script_event(report: ScriptReport) -> ShellEvent {

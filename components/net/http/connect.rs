@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::{Arc, Weak};
 
 use base::StorageKey;
+use network_traits::HostMap;
 use parking_lot::Mutex;
 use ureq::config::Config;
 use ureq::http::Uri;
@@ -40,7 +41,7 @@ fn check_not_stopped(uri: &Uri) -> Result<(), ureq::Error> {
 
 /// Finds the addresses of a host. The system's resolver blocks, and has limits of its own.
 #[derive(Debug)]
-pub(super) struct HostResolver;
+pub(super) struct HostResolver(pub(super) HostMap);
 
 impl Resolver for HostResolver {
     fn resolve(
@@ -52,7 +53,7 @@ impl Resolver for HostResolver {
         check_not_stopped(uri)?;
         let url = Url::parse(&uri.to_string())
             .map_err(|error| pass(FetchErrorKind::BadRequest, uri, error.to_string()))?;
-        let found = lookup(&url).map_err(|error| {
+        let found = lookup(&self.0, &url).map_err(|error| {
             let host = url.host_str().unwrap_or_default();
             let reason = format!("the host name \"{host}\" cannot be resolved: {error}");
             pass(FetchErrorKind::Dns, uri, reason)
@@ -65,7 +66,7 @@ impl Resolver for HostResolver {
     }
 }
 
-fn lookup(url: &Url) -> io::Result<Vec<SocketAddr>> {
+fn lookup(hosts: &HostMap, url: &Url) -> io::Result<Vec<SocketAddr>> {
     let port = url.port_or_known_default().unwrap_or_default();
     let with_port = |address: IpAddr| SocketAddr::new(address, port);
     let name = match url.host() {
@@ -74,6 +75,9 @@ fn lookup(url: &Url) -> io::Result<Vec<SocketAddr>> {
         Some(Host::Domain(name)) => name,
         None => "",
     };
+    if let Some(address) = hosts.address(name) {
+        return Ok(vec![with_port(address)]);
+    }
     // Such names are this machine by definition, and nobody else may be asked:
     // <https://w3c.github.io/webappsec-secure-contexts/#localhost>.
     if StorageKey::from_url(url).is_ok_and(|key| key.is_loopback()) {

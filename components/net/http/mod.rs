@@ -6,6 +6,7 @@ use std::fmt;
 use std::io::{self, Read};
 use std::time::Duration;
 
+use network_traits::HostMap;
 use parking_lot::RwLock;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -50,6 +51,7 @@ pub(crate) struct Exchange {
 /// Makes connections, keeps them while they are idle, and exchanges messages over them.
 pub(crate) struct HttpClient {
     config: Config,
+    hosts: HostMap,
     /// Uses connections again.
     keeping: RwLock<Agent>,
     /// Makes a new connection each time.
@@ -82,22 +84,24 @@ impl HttpClient {
                 .timeout_connect(Some(CONNECT_LIMIT))
                 .tls_config(tls.clone())
         };
+        let hosts = config.hosts.clone();
         let config = builder()
             .max_idle_connections(MAX_IDLE)
             .max_idle_connections_per_host(config.max_running_per_origin)
             .max_idle_age(KEPT_IDLE)
             .build();
-        let keeping = RwLock::new(agent(&config));
+        let keeping = RwLock::new(agent(&config, &hosts));
         Ok(Self {
             config,
             keeping,
-            fresh: agent(&builder().max_idle_connections(0).build()),
+            fresh: agent(&builder().max_idle_connections(0).build(), &hosts),
+            hosts,
         })
     }
 
     /// Closes the idle connections: the network is another one.
     pub(crate) fn close_idle(&self) {
-        *self.keeping.write() = agent(&self.config);
+        *self.keeping.write() = agent(&self.config, &self.hosts);
     }
 
     /// Sends a request, and receives the response up to its end.
@@ -139,8 +143,9 @@ fn stopped(url: impl fmt::Display) -> FetchError {
     FetchError::new(FetchErrorKind::Aborted, url, "it was stopped")
 }
 
-fn agent(config: &Config) -> Agent {
-    Agent::with_parts(config.clone(), WatchedConnector::default(), HostResolver)
+fn agent(config: &Config, hosts: &HostMap) -> Agent {
+    let resolver = HostResolver(hosts.clone());
+    Agent::with_parts(config.clone(), WatchedConnector::default(), resolver)
 }
 
 /// The authorities that Mozilla trusts, and those of the configuration.

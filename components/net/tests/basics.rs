@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::net::Shutdown;
+use std::net::{Ipv4Addr, Shutdown};
 use std::sync::Mutex;
 
 use base::channel::{Callback, bounded, unbounded};
@@ -8,7 +8,7 @@ use net::{
     CacheMode, Destination, FetchErrorKind, FetchResult, NetConfig, NetMessage, Request,
     RequestMode, ResponseType,
 };
-use network_traits::{LinkState, NetworkState, Reachability};
+use network_traits::{HostMap, LinkState, NetworkState, Reachability};
 
 use crate::server::{Server, Then, answer};
 use crate::{Browser, foreign, own, text, url};
@@ -284,6 +284,25 @@ fn names_of_this_machine_need_no_resolver() {
             .unwrap();
         assert_eq!(text(&response.body), format!("{host}:{port}"));
     }
+}
+
+#[test]
+fn a_host_whose_address_is_known_needs_no_resolver() {
+    let server = Server::text(|request| answer("200 OK", "", request.header("host").unwrap()));
+    let port = url(&server.url("/")).port().unwrap();
+    let browser = Browser::with(NetConfig {
+        hosts: HostMap::default().with("*.invalid", Ipv4Addr::LOCALHOST.into()),
+        ..NetConfig::default()
+    });
+    let (sender, states) = unbounded();
+    let changed = Callback::to_sender(&sender, |state: NetworkState| state.link);
+    browser.monitor().subscribe(changed).unwrap();
+    browser.network.set_link(LinkState::Routable);
+    while states.recv().unwrap() != LinkState::Routable {}
+    let response = browser
+        .fetch(own(&format!("http://known.invalid:{port}/")))
+        .unwrap();
+    assert_eq!(text(&response.body), format!("known.invalid:{port}"));
 }
 
 #[test]

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use base::StorageKey;
 use base::channel::Callback;
-use network_traits::{ProbeId, ProbeOutcome, ProbeTarget, Prober};
+use network_traits::{HostMap, ProbeId, ProbeOutcome, ProbeTarget, Prober};
 use url::Host;
 
 use self::blocking::BlockingTasks;
@@ -34,6 +34,7 @@ use self::connecting::Connector;
 pub struct TcpProber {
     /// The thread that makes connections, once it was needed.
     connector: Option<Connector>,
+    hosts: HostMap,
     blocking: BlockingTasks,
     /// Whether a probe that has been handed to another thread is still wanted. Bounded by the
     /// monitor's limit of probes at once, and by the threads that block.
@@ -43,8 +44,14 @@ pub struct TcpProber {
 impl TcpProber {
     /// A prober that has nothing to do.
     pub fn new() -> Self {
+        Self::with_hosts(HostMap::default())
+    }
+
+    /// A prober that has nothing to do, and that does not ask the resolver for these hosts.
+    pub fn with_hosts(hosts: HostMap) -> Self {
         Self {
             connector: None,
+            hosts,
             blocking: BlockingTasks::default(),
             wanted: BTreeMap::new(),
         }
@@ -63,7 +70,7 @@ impl TcpProber {
         };
         let connections = connector.connections().clone();
         let wanted = self.wanted_flag(id);
-        if let Some(addresses) = addresses_without_resolver(&origin) {
+        if let Some(addresses) = addresses_without_resolver(&self.hosts, &origin) {
             connections.connect(id, addresses, wanted, ended);
             return;
         }
@@ -137,7 +144,7 @@ impl fmt::Debug for TcpProber {
 }
 
 /// The addresses of an origin whose host needs no resolver.
-fn addresses_without_resolver(origin: &StorageKey) -> Option<Vec<SocketAddr>> {
+fn addresses_without_resolver(hosts: &HostMap, origin: &StorageKey) -> Option<Vec<SocketAddr>> {
     let port = origin.port();
     match origin.host() {
         Host::Ipv4(address) => Some(vec![SocketAddr::from((*address, port))]),
@@ -148,7 +155,10 @@ fn addresses_without_resolver(origin: &StorageKey) -> Option<Vec<SocketAddr>> {
             SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
         ]),
-        Host::Domain(_) => None,
+        Host::Domain(name) => {
+            let address = hosts.address(name)?;
+            Some(vec![SocketAddr::from((address, port))])
+        }
     }
 }
 

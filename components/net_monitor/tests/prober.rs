@@ -1,14 +1,14 @@
 //! The real prober, against real servers on this machine.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
 use base::channel::{Callback, Receiver, unbounded};
 use net_monitor::TcpProber;
 use network_traits::{
-    CaptivePortalCheck, ExpectedAnswer, ProbeId, ProbeOutcome, ProbeTarget, Prober,
+    CaptivePortalCheck, ExpectedAnswer, HostMap, ProbeId, ProbeOutcome, ProbeTarget, Prober,
 };
 use url::Url;
 
@@ -78,6 +78,18 @@ fn a_server_that_listens_is_reached() {
         connection.read_to_end(&mut received).unwrap();
         assert_eq!(received, b"", "nothing is sent, and the connection closed");
     }
+}
+
+#[test]
+fn a_host_whose_address_is_known_is_reached_without_a_resolver() {
+    let (_listener, port) = listen("127.0.0.1");
+    let hosts = HostMap::default().with("*.invalid", Ipv4Addr::LOCALHOST.into());
+    let mut probing = Probing {
+        prober: TcpProber::with_hosts(hosts),
+        last: 0,
+    };
+    let url = format!("https://known.invalid:{port}/");
+    assert_eq!(probing.probe(&url), ProbeOutcome::Reached);
 }
 
 #[test]

@@ -10,11 +10,13 @@
 //! Nothing here does I/O, reads a clock or starts a thread.
 
 mod handle;
+mod hosts;
 mod prober;
 mod source;
 mod state;
 
 pub use handle::{NetworkMonitorHandle, NetworkMonitorMessage, SubscriptionId};
+pub use hosts::HostMap;
 pub use prober::{CaptivePortalCheck, ExpectedAnswer, ProbeId, ProbeOutcome, ProbeTarget, Prober};
 pub use source::{NetworkSource, NetworkSourceError, SourceGuard};
 pub use state::{

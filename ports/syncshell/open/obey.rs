@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::time::Duration;
 
-use base::channel::{Callback, bounded};
+use base::channel::Callback;
 use base::time::Clock;
 use base::{DomString, StorageKey};
 use sw_traits::RegistrationSnapshot;
@@ -15,6 +15,7 @@ use url::Url;
 
 use super::{Input, OFFLINE_SESSION, Shell};
 use crate::command::{Command, Decision};
+use crate::embedding::ask;
 use crate::report::{ShellEvent, date};
 use crate::why::{Answer, Situation, describe};
 
@@ -239,12 +240,4 @@ fn permission_event(
         origin: origin.to_string(),
         state: state.to_string(),
     }
-}
-
-/// Wait for the one answer to a question. Nothing when nobody is there to answer it.
-fn ask<T: Send + 'static>(question: impl FnOnce(Callback<T>)) -> Option<T> {
-    let (sender, answer) = bounded(1);
-    question(Callback::to_sender(&sender, |answer| answer));
-    drop(sender);
-    answer.recv().ok()
 }

@@ -1,0 +1,73 @@
+//! The engine with QuickJS in it, as every command that runs sites starts it.
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use base::channel::{Callback, bounded};
+use base::time::Clock;
+use engine::{Builder, Engine};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use script::{EventLoops, ScriptLimits, ScriptReport, ServiceWorkerThreads, Services};
+
+use crate::clock::SystemClock;
+
+/// Start an engine whose service workers run on QuickJS; with what windows need.
+pub(crate) fn start(
+    builder: Builder,
+    clock: Arc<dyn Clock>,
+    report: Callback<ScriptReport>,
+    limits: ScriptLimits,
+) -> Result<(Engine, Services), String> {
+    let mut services = None;
+    let engine = builder
+        .start(|handles| {
+            let bundle = Services {
+                service_workers: handles.service_workers.clone(),
+                sync: handles.sync.clone(),
+                net: handles.net.clone(),
+                indexed_db: handles.indexed_db.clone(),
+                network: handles.network.clone(),
+                permissions: Arc::new(handles.permissions.clone()),
+                clock,
+                limit_clock: Arc::new(SystemClock::new()),
+                event_loops: EventLoops::default(),
+                report,
+                limits,
+            };
+            services = Some(bundle.clone());
+            Box::new(ServiceWorkerThreads::new(bundle))
+        })
+        .map_err(|error| error.to_string())?;
+    let services = services.ok_or("the engine asked for no worker host")?;
+    Ok((engine, services))
+}
+
+/// The certificates of a PEM file, in DER form.
+pub(crate) fn read_certificates(file: &Path) -> Result<Vec<Vec<u8>>, String> {
+    let unusable = |reason: &dyn fmt::Display| {
+        format!(
+            "cannot use the certificates in {}: {reason}",
+            file.display()
+        )
+    };
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect)
+        .map_err(|error| unusable(&error))?;
+    if certificates.is_empty() {
+        return Err(unusable(&"there is none"));
+    }
+    Ok(certificates
+        .iter()
+        .map(|certificate| certificate.to_vec())
+        .collect())
+}
+
+/// Wait for the one answer to a question. Nothing when nobody is there to answer it.
+pub(crate) fn ask<T: Send + 'static>(question: impl FnOnce(Callback<T>)) -> Option<T> {
+    let (sender, answer) = bounded(1);
+    question(Callback::to_sender(&sender, |answer| answer));
+    drop(sender);
+    answer.recv().ok()
+}
