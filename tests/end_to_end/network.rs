@@ -186,6 +186,26 @@ fn a_server_that_is_gone_holds_a_sync_and_its_return_fires_it() {
 }
 
 #[test]
+fn a_server_that_goes_away_while_the_link_stays_up_is_delivered_to_when_it_is_back() {
+    in_new_namespace(
+        "network::a_server_that_goes_away_while_the_link_stays_up_is_delivered_to_when_it_is_back",
+        || {
+            let mut cable = Cable::new(|options| options);
+            cable.server.stop();
+            // Nothing has shown yet that it is gone.
+            cable.register("lost");
+            cable.shell.wait_for_sync("lost", "dispatched");
+            cable.shell.wait_for_sync("lost", "finished");
+            // No link comes up and no back-off ends; that the server answers is all there is.
+            cable.server.go_on();
+            cable.expect_delivery("lost");
+            assert_eq!(cable.shell.count_sync("lost", "dispatched"), 2);
+            cable.quit();
+        },
+    );
+}
+
+#[test]
 fn nothing_fires_into_a_network_that_swallows_everything() {
     in_new_namespace(
         "network::nothing_fires_into_a_network_that_swallows_everything",
