@@ -5,9 +5,9 @@
 //! Other threads send tasks; what a task is to find on the script thread, such as the promise that
 //! it settles, is kept there under a [`Trusted`] ticket.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::cell::{Cell, OnceCell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
@@ -126,6 +126,7 @@ pub struct EventLoop {
     /// The timer whose handler runs, unless it has been cleared since.
     firing: Cell<Option<i32>>,
     guard: OnceCell<Guard>,
+    locals: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
     /// Goes with the event loop.
     alive: Arc<()>,
 }
@@ -163,6 +164,7 @@ impl EventLoop {
             nesting_level: Cell::new(0),
             firing: Cell::new(None),
             guard: OnceCell::new(),
+            locals: RefCell::default(),
             alive: Arc::default(),
         })
     }
@@ -209,6 +211,18 @@ impl EventLoop {
             taken: false,
             kept: PhantomData,
         }
+    }
+
+    /// What the realms of this event loop share, one of each type, made when it is first asked for.
+    /// JavaScript values in it are roots.
+    pub(crate) fn local<T: Default + 'static>(&self) -> Rc<T> {
+        let made = Rc::clone(
+            self.locals
+                .borrow_mut()
+                .entry(TypeId::of::<T>())
+                .or_insert_with(|| Rc::new(T::default())),
+        );
+        made.downcast().unwrap_or_default()
     }
 
     fn new_id(&self) -> u64 {
@@ -293,6 +307,7 @@ impl EventLoop {
     pub fn shut_down(&self) {
         drop(self.timers.take());
         drop(self.kept.take());
+        drop(self.locals.take());
         while let Ok(task) = self.receiver.try_recv() {
             drop(task);
         }

@@ -6,6 +6,7 @@
 //! - [`indexed_database`]: what the platform objects of IndexedDB share.
 //! - [`service_worker`]: the client side of service workers, and the threads on which they run;
 //! - [`fetch`]: requests of scripts;
+//! - [`user_agent`]: what windows and workers share among themselves: `messaging` (ports).
 //! - [`structured_clone`]: values as bytes, for other threads and for the store.
 //! - [`window`]: windows, each on a thread of its own.
 //!
@@ -21,15 +22,18 @@ pub mod event_loop;
 pub mod fetch;
 pub mod indexed_database;
 mod inspect;
+mod messaging;
 mod network_watch;
 mod permission_watch;
 pub mod service_worker;
 pub mod services;
 pub mod structured_clone;
+pub mod user_agent;
 mod watchdog;
 pub mod window;
 
 pub use event_loop::EventLoops;
 pub use service_worker::ServiceWorkerThreads;
 pub use services::{ScriptLimits, ScriptReport, ScriptSource, Services};
+pub use user_agent::UserAgent;
 pub use window::{WindowHandle, WindowOptions, open};

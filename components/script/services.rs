@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::bindings::{ConsoleMessage, ExceptionReport};
 use crate::event_loop::EventLoops;
+use crate::user_agent::UserAgent;
 
 /// The components that scripts reach, with the embedder's clock and limits. Cheap to clone.
 #[derive(Clone)]
@@ -38,6 +39,8 @@ pub struct Services {
     pub limit_clock: Arc<dyn Clock>,
     /// The event loops of the windows and workers.
     pub event_loops: EventLoops,
+    /// What the windows and workers share among themselves; one for each engine.
+    pub user_agent: UserAgent,
     /// Where pages and workers say what happens in them.
     pub report: Callback<ScriptReport>,
     /// What scripts may use.

@@ -9,7 +9,7 @@ use base::time::Clock;
 use engine::{Builder, Engine};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use script::{EventLoops, ScriptLimits, ScriptReport, ServiceWorkerThreads, Services};
+use script::{EventLoops, ScriptLimits, ScriptReport, ServiceWorkerThreads, Services, UserAgent};
 
 use crate::clock::SystemClock;
 
@@ -33,6 +33,7 @@ pub(crate) fn start(
                 clock,
                 limit_clock: Arc::new(SystemClock::new()),
                 event_loops: EventLoops::default(),
+                user_agent: UserAgent::default(),
                 report,
                 limits,
             };

@@ -9,7 +9,7 @@ use base::ids::WorkerId;
 use bench_support::SystemClock;
 use engine::{Builder, Engine};
 use network_traits::EmulationSessionId;
-use script::{EventLoops, ScriptLimits, ScriptReport, ServiceWorkerThreads, Services};
+use script::{EventLoops, ScriptLimits, ScriptReport, ServiceWorkerThreads, Services, UserAgent};
 use storage::Location;
 use sw_traits::{
     EventDispatch, EventOutcome, WorkerEvent, WorkerHost, WorkerHostEvent, WorkerLaunch,
@@ -126,6 +126,7 @@ pub(crate) fn start_with_scripts(
                 clock: Arc::clone(&handles.clock),
                 limit_clock: Arc::clone(&handles.clock),
                 event_loops: EventLoops::default(),
+                user_agent: UserAgent::default(),
                 report,
                 limits: ScriptLimits::default(),
             };

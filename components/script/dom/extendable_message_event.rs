@@ -1,11 +1,13 @@
 //! <https://w3c.github.io/ServiceWorker/#extendablemessageevent-interface>
 
 use super::extendable_event::ExtendableEvent;
+use super::message_event::frozen_array;
 use crate::bindings::generated::{
-    ClientOrServiceWorker, ExtendableEventInit, ExtendableMessageEventInit,
+    ClientOrServiceWorkerOrMessagePort, ExtendableEventInit, ExtendableMessageEventInit,
     ExtendableMessageEventMethods,
 };
 use crate::bindings::{Dom, DomString, Fallible, Realm, ToJs, UsvString, Value};
+use crate::messaging::Received;
 
 dom_struct! {
     /// <https://w3c.github.io/ServiceWorker/#extendablemessageevent-interface>
@@ -23,19 +25,19 @@ impl ExtendableMessageEvent {
     /// The event for a message from `source`, which is a client or a service worker.
     pub(crate) fn create(
         realm: &Realm,
-        type_: &str,
-        data: Value,
+        received: Received,
         origin: String,
         source: &Value,
     ) -> Fallible<Dom<Self>> {
         let init = ExtendableMessageEventInit {
             parent: ExtendableEventInit::default(),
-            data,
+            data: received.data,
             origin: origin.into(),
             last_event_id: DomString::default(),
-            source: ClientOrServiceWorker::from_js(realm, source).ok(),
+            source: ClientOrServiceWorkerOrMessagePort::from_js(realm, source).ok(),
+            ports: received.ports,
         };
-        Self::constructor(realm, type_.into(), init)
+        Self::constructor(realm, received.event_type.into(), init)
     }
 }
 
@@ -46,8 +48,7 @@ impl ExtendableMessageEventMethods for ExtendableMessageEvent {
         init: ExtendableMessageEventInit,
     ) -> Fallible<Dom<Self>> {
         let parent = ExtendableEvent::new_inherited(realm, type_, &init.parent.parent);
-        let ports = realm.new_array(&[])?;
-        ports.freeze(realm)?;
+        let ports = frozen_array(realm, &init.ports)?;
         Dom::new(
             realm,
             Self {
@@ -73,8 +74,8 @@ impl ExtendableMessageEventMethods for ExtendableMessageEvent {
         self.last_event_id.clone()
     }
 
-    fn source(&self, realm: &Realm) -> Option<ClientOrServiceWorker> {
-        ClientOrServiceWorker::from_js(realm, &self.source).ok()
+    fn source(&self, realm: &Realm) -> Option<ClientOrServiceWorkerOrMessagePort> {
+        ClientOrServiceWorkerOrMessagePort::from_js(realm, &self.source).ok()
     }
 
     fn ports(&self, _: &Realm) -> Value {

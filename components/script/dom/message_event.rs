@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 
 use super::event::Event;
+use super::message_port::MessagePort;
 use crate::bindings::generated::{
-    EventInit, MessageEventInit, MessageEventMethods, WindowOrServiceWorker,
+    EventInit, MessageEventInit, MessageEventMethods, WindowOrServiceWorkerOrMessagePort,
 };
 use crate::bindings::{Dom, DomString, Fallible, Realm, ToJs, UsvString, Value};
 
@@ -16,7 +17,7 @@ dom_struct! {
         origin: RefCell<UsvString>,
         last_event_id: RefCell<DomString>,
         source: RefCell<Value>,
-        ports: Value,
+        ports: RefCell<Value>,
     }
 }
 
@@ -28,13 +29,15 @@ impl MessageEvent {
         data: Value,
         origin: String,
         source: &Value,
+        ports: Vec<Dom<MessagePort>>,
     ) -> Fallible<Dom<Self>> {
         let init = MessageEventInit {
             parent: EventInit::default(),
             data,
             origin: origin.into(),
             last_event_id: DomString::default(),
-            source: WindowOrServiceWorker::from_js(realm, source).ok(),
+            source: WindowOrServiceWorkerOrMessagePort::from_js(realm, source).ok(),
+            ports,
         };
         Self::constructor(realm, type_.into(), init)
     }
@@ -43,8 +46,7 @@ impl MessageEvent {
 impl MessageEventMethods for MessageEvent {
     fn constructor(realm: &Realm, type_: DomString, init: MessageEventInit) -> Fallible<Dom<Self>> {
         let parent = Event::new_inherited(realm, type_, &init.parent);
-        let ports = realm.new_array(&[])?;
-        ports.freeze(realm)?;
+        let ports = frozen_array(realm, &init.ports)?;
         Dom::new(
             realm,
             Self {
@@ -53,7 +55,7 @@ impl MessageEventMethods for MessageEvent {
                 origin: RefCell::new(init.origin),
                 last_event_id: RefCell::new(init.last_event_id),
                 source: RefCell::new(init.source.to_js(realm)?),
-                ports,
+                ports: RefCell::new(ports),
             },
         )
     }
@@ -70,12 +72,12 @@ impl MessageEventMethods for MessageEvent {
         self.last_event_id.borrow().clone()
     }
 
-    fn source(&self, realm: &Realm) -> Option<WindowOrServiceWorker> {
-        WindowOrServiceWorker::from_js(realm, &self.source.borrow()).ok()
+    fn source(&self, realm: &Realm) -> Option<WindowOrServiceWorkerOrMessagePort> {
+        WindowOrServiceWorkerOrMessagePort::from_js(realm, &self.source.borrow()).ok()
     }
 
     fn ports(&self, _: &Realm) -> Value {
-        self.ports.clone()
+        self.ports.borrow().clone()
     }
 
     fn init_message_event(
@@ -87,7 +89,8 @@ impl MessageEventMethods for MessageEvent {
         data: Value,
         origin: UsvString,
         last_event_id: DomString,
-        source: Option<WindowOrServiceWorker>,
+        source: Option<WindowOrServiceWorkerOrMessagePort>,
+        ports: Vec<Dom<MessagePort>>,
     ) -> Fallible<()> {
         if self.parent.dispatching.get() {
             return Ok(());
@@ -97,6 +100,14 @@ impl MessageEventMethods for MessageEvent {
         self.origin.replace(origin);
         self.last_event_id.replace(last_event_id);
         self.source.replace(source.to_js(realm)?);
+        self.ports.replace(frozen_array(realm, &ports)?);
         Ok(())
     }
+}
+
+/// <https://webidl.spec.whatwg.org/#dfn-create-frozen-array>
+pub(super) fn frozen_array(realm: &Realm, ports: &Vec<Dom<MessagePort>>) -> Fallible<Value> {
+    let array = ports.to_js(realm)?;
+    array.freeze(realm)?;
+    Ok(array)
 }

@@ -11,10 +11,11 @@ use super::navigator::Navigator;
 use super::performance::Performance;
 use super::window_or_worker_global_scope::same;
 use crate::bindings::generated::{
-    FrameRequestCallback, Function, FunctionOrDomString, WindowMethods,
+    FrameRequestCallback, Function, FunctionOrDomString, WindowMethods, WindowPostMessageOptions,
 };
-use crate::bindings::{Dom, DomString, Error, Fallible, Realm, Value};
+use crate::bindings::{Dom, DomString, Error, Fallible, Object, Realm, UsvString, Value};
 use crate::event_loop::EventLoop;
+use crate::messaging;
 use crate::network_watch;
 use crate::window::page::Page;
 
@@ -194,5 +195,26 @@ impl WindowMethods for Window {
             event_loop.clear_timer(realm, handle);
         }
         Ok(())
+    }
+
+    /// <https://html.spec.whatwg.org/multipage/web-messaging.html#dom-window-postmessage>
+    fn post_message(
+        &self,
+        realm: &Realm,
+        message: Value,
+        target_origin: UsvString,
+        transfer: Vec<Object>,
+    ) -> Fallible<()> {
+        messaging::window::post(realm, realm, &message, &target_origin, &transfer)
+    }
+
+    fn post_message_2(
+        &self,
+        realm: &Realm,
+        message: Value,
+        options: WindowPostMessageOptions,
+    ) -> Fallible<()> {
+        let transfer = options.parent.transfer;
+        self.post_message(realm, message, options.target_origin, transfer)
     }
 }

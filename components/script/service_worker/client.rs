@@ -16,18 +16,17 @@ use sw_traits::{
 use sync_traits::{SyncClientEvent, SyncClientHandle, SyncRequest};
 use url::Url;
 
-use super::message;
 use crate::bindings::generated::EventInit;
 use crate::bindings::{
     Dom, Error, Fallible, GlobalKind, NoTrace, Promise, Realm, RealmHandle, ToJs, Traceable,
     Tracer, Value,
 };
 use crate::dom::client::Client;
-use crate::dom::message_event::MessageEvent;
 use crate::dom::service_worker::ServiceWorker;
 use crate::dom::service_worker_container::ServiceWorkerContainer;
 use crate::dom::service_worker_registration::ServiceWorkerRegistration;
 use crate::event_loop::{EventLoop, Trusted};
+use crate::messaging;
 use crate::services::Services;
 
 /// A realm's part in service workers and Background Sync. A traced service of the realm.
@@ -134,12 +133,14 @@ impl ServiceWorkerClient {
     }
 
     /// Gives the handles back. What is asked after this is refused.
-    pub(crate) fn detach(&self) {
+    pub(crate) fn detach(&self, realm: &Realm) {
         drop(self.handle.take());
         drop(self.sync_handle.take());
         drop(self.requests.take());
         drop(self.sync_requests.take());
-        drop(self.messages.take());
+        for (_, message) in self.messages.take() {
+            messaging::discard(realm, &message.data);
+        }
     }
 
     /// Asks for something; the promise is settled with the answer.
@@ -310,10 +311,7 @@ impl ServiceWorkerClient {
         let origin = StorageKey::from_url(&source.script_url)
             .map_or_else(|_| "null".to_owned(), |origin| origin.to_string());
         let source = self.worker_object(realm, &source)?.value();
-        let event = match message::deserialize(realm, message) {
-            Ok(data) => MessageEvent::create(realm, "message", data, origin, &source)?,
-            Err(_) => MessageEvent::create(realm, "messageerror", Value::null(), origin, &source)?,
-        };
+        let event = messaging::receive(realm, &message.data).into_event(realm, origin, &source)?;
         container.dispatch_trusted(realm, &event);
         Ok(())
     }

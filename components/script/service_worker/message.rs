@@ -3,6 +3,7 @@
 use sw_traits::SerializedMessage;
 
 use crate::bindings::{Fallible, Object, Realm, Value};
+use crate::messaging::transfer_list;
 use crate::structured_clone;
 
 /// <https://html.spec.whatwg.org/multipage/structured-data.html#structuredserializewithtransfer>
@@ -15,15 +16,10 @@ pub(crate) fn serialize(
     message: &Value,
     transfer: &[Object],
 ) -> Fallible<SerializedMessage> {
-    let transfer: Vec<Value> = transfer.iter().map(|object| object.0.clone()).collect();
-    structured_clone::serialize(realm, message, &transfer).map(SerializedMessage::from)
-}
-
-/// <https://html.spec.whatwg.org/multipage/structured-data.html#structureddeserializewithtransfer>
-///
-/// # Errors
-///
-/// The message cannot be read in this realm.
-pub(crate) fn deserialize(realm: &Realm, message: &SerializedMessage) -> Fallible<Value> {
-    structured_clone::deserialize(realm, &message.data)
+    let message =
+        structured_clone::serialize_with_transfer(realm, message, &transfer_list(transfer))?;
+    Ok(SerializedMessage {
+        data: message.bytes,
+        ports: message.ports,
+    })
 }

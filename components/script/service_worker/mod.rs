@@ -63,6 +63,6 @@ pub fn enable_messages(realm: &Realm) {
 pub fn detach(realm: &Realm) {
     let client: Option<Rc<client::ServiceWorkerClient>> = realm.service();
     if let Some(client) = client {
-        client.detach();
+        client.detach(realm);
     }
 }

@@ -183,6 +183,7 @@ pub(super) fn run(
     .run(launch, services, Rc::new(watchdog), ending, events);
     // What is kept for the worker goes before its realm, and that before its runtime.
     crate::fetch::terminate(&realm);
+    crate::messaging::detach(&realm);
     super::detach(&realm);
     crate::permission_watch::detach(&realm);
     crate::network_watch::detach(&realm);

@@ -17,8 +17,7 @@ use sw_traits::{
 use url::Url;
 
 use super::client::ServiceWorkerClient;
-use super::message;
-use crate::bindings::{Dom, DomString, Error, Fallible, Realm, Traceable, Tracer, Value};
+use crate::bindings::{Dom, DomString, Error, Fallible, Realm, Traceable, Tracer};
 use crate::dom::client::Client;
 use crate::dom::event_target::EventTarget;
 use crate::dom::extendable_event::ExtendableEvent;
@@ -28,6 +27,7 @@ use crate::dom::periodic_sync_event::PeriodicSyncEvent;
 use crate::dom::service_worker::ServiceWorker;
 use crate::dom::service_worker_registration::ServiceWorkerRegistration;
 use crate::dom::sync_event::SyncEvent;
+use crate::messaging;
 use crate::watchdog::Watchdog;
 
 /// What the engine throws when a script needs more memory than its limit leaves.
@@ -305,14 +305,9 @@ fn message_event(
             .worker_object(realm, &worker)?
             .value(),
     };
-    let (event_type, data) = match message::deserialize(realm, message) {
-        Ok(data) => ("message", data),
-        Err(_) => ("messageerror", Value::null()),
-    };
-    let origin = origin.to_string();
-    upcast(&ExtendableMessageEvent::create(
-        realm, event_type, data, origin, &source,
-    )?)
+    let received = messaging::receive(realm, &message.data);
+    let event = ExtendableMessageEvent::create(realm, received, origin.to_string(), &source)?;
+    upcast(&event)
 }
 
 fn upcast<T: crate::bindings::DomObject>(event: &Dom<T>) -> Fallible<Dom<ExtendableEvent>> {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! clone      = version(1) count transferred* value
-//! transferred= buffer without its tag
+//! transferred= ArrayBuffer or MessagePort, as a value
 //! value      = tag content
 //! count      = unsigned LEB128, at most 64 bits
 //! string     = count content: twice the number of units, plus 0 for Latin-1 (one byte a unit) or
@@ -94,6 +94,8 @@ tags! {
     DomException = 20,
     /// Type, then count and bytes.
     Blob = 21,
+    /// The 16 bytes of its id. Only among what is transferred.
+    MessagePort = 22,
 }
 
 /// <https://tc39.es/ecma262/#sec-native-error-types-used-in-this-standard>; the place is the number
@@ -116,7 +118,7 @@ pub(super) const ERROR_STACK: u8 = 2;
 pub(super) const ERROR_CAUSE: u8 = 4;
 
 /// A `DataCloneError`.
-pub(super) fn data_clone_error(message: impl Into<String>) -> Error {
+pub(crate) fn data_clone_error(message: impl Into<String>) -> Error {
     Error::dom(DomExceptionName::DataCloneError, message)
 }
 

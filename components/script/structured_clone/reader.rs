@@ -1,14 +1,19 @@
 //! <https://html.spec.whatwg.org/multipage/structured-data.html#structureddeserialize>
 
+use base::ids::MessagePortId;
+use uuid::Uuid;
+
 use super::format::{
     ERROR_CAUSE, ERROR_MESSAGE, ERROR_NAMES, ERROR_STACK, KEY_END, KEY_INDEX, KEY_NAME, KEY_NEXT,
     Tag, VERSION, data_clone_error, stopped,
 };
-use crate::bindings::{DomString, Error, Fallible, Flags, Realm, Value};
+use crate::bindings::{Dom, DomString, Error, Fallible, Flags, Realm, Value};
 use crate::dom::blob::Blob;
 use crate::dom::dom_exception::DomException;
+use crate::dom::message_port::MessagePort;
 
-pub(super) fn deserialize(realm: &Realm, bytes: &[u8]) -> Fallible<Value> {
+/// The value, and the ports that came with it, in the order in which they were transferred.
+pub(super) fn deserialize(realm: &Realm, bytes: &[u8]) -> Fallible<(Value, Vec<Dom<MessagePort>>)> {
     let mut reader = Reader {
         realm,
         input: Input(bytes),
@@ -19,16 +24,46 @@ pub(super) fn deserialize(realm: &Realm, bytes: &[u8]) -> Fallible<Value> {
     if version != VERSION {
         return Err(unreadable(&format!("it has the unknown version {version}")));
     }
+    let mut ports = Vec::new();
     for _ in 0..reader.input.count()? {
-        let buffer = reader.buffer()?;
-        reader.objects.push(buffer);
+        let object = match reader.input.tag()? {
+            Tag::ArrayBuffer => reader.buffer()?,
+            Tag::MessagePort => {
+                let port = MessagePort::receive(realm, reader.input.port_id()?)?;
+                ports.push(port.clone());
+                port.value()
+            }
+            _ => return Err(unreadable("it transfers an object of an unknown kind")),
+        };
+        reader.objects.push(object);
     }
     let value = reader.run()?;
     if reader.input.0.is_empty() {
-        Ok(value)
+        Ok((value, ports))
     } else {
         Err(unreadable("more follows after its end"))
     }
+}
+
+/// The ports among what is transferred, as far as the bytes can be read.
+pub(super) fn transferred_ports(bytes: &[u8]) -> Vec<MessagePortId> {
+    let mut ports = Vec::new();
+    let mut input = Input(bytes);
+    let mut read = || {
+        input.byte()?;
+        for _ in 0..input.count()? {
+            if input.tag()? == Tag::MessagePort {
+                ports.push(input.port_id()?);
+            } else {
+                input.counted_bytes()?;
+                input.count()?;
+            }
+        }
+        Ok::<_, Error>(())
+    };
+    // What cannot be read has no ports after that place either.
+    let _ = read();
+    ports
 }
 
 fn unreadable(why: &str) -> Error {
@@ -407,6 +442,12 @@ impl<'a> Input<'a> {
     fn counted_bytes(&mut self) -> Fallible<&'a [u8]> {
         let count = self.count()?;
         self.bytes(count)
+    }
+
+    fn port_id(&mut self) -> Fallible<MessagePortId> {
+        let mut id = [0; 16];
+        id.copy_from_slice(self.bytes(16)?);
+        Ok(MessagePortId(Uuid::from_bytes(id)))
     }
 
     fn double(&mut self) -> Fallible<f64> {

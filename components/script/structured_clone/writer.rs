@@ -12,8 +12,10 @@ use crate::bindings::interface::INTERFACES;
 use crate::bindings::{AnyDom, Dom, DomString, Error, Fallible, Realm, Value};
 use crate::dom::blob::Blob;
 use crate::dom::dom_exception::DomException;
+use crate::dom::message_port::MessagePort;
+use crate::messaging::router::Message;
 
-pub(super) fn serialize(realm: &Realm, value: &Value, transfer: &[Value]) -> Fallible<Vec<u8>> {
+pub(super) fn serialize(realm: &Realm, value: &Value, transfer: &[Value]) -> Fallible<Message> {
     let mut writer = Writer {
         realm,
         output: Output::default(),
@@ -26,22 +28,47 @@ pub(super) fn serialize(realm: &Realm, value: &Value, transfer: &[Value]) -> Fal
         writer.add_transferable(object)?;
     }
     writer.run(value)?;
-    // Step 5: the content of what is transferred is taken last, since getters may have changed it.
+    // Step 5: what is transferred is taken last, since getters may have changed it, and only when
+    // all of it can be.
+    for object in transfer {
+        check_transferable(realm, object)?;
+    }
     let mut start = Output(vec![VERSION]);
     start.count(transfer.len());
-    for buffer in transfer {
-        if is_detached(realm, buffer)? {
-            return Err(data_clone_error(
-                "An ArrayBuffer to transfer is detached: it was transferred before.",
-            ));
+    let mut ports = Vec::new();
+    for object in transfer {
+        if let Some(port) = message_port(object) {
+            let id = port.ship().ok_or_else(detached_port)?;
+            start.tag(Tag::MessagePort);
+            start.0.extend_from_slice(id.0.as_bytes());
+            ports.push(id);
+        } else {
+            start.tag(Tag::ArrayBuffer);
+            write_buffer(realm, &mut start, object)?;
+            object.detach_array_buffer(realm);
         }
-        write_buffer(realm, &mut start, buffer)?;
-    }
-    for buffer in transfer {
-        buffer.detach_array_buffer(realm);
     }
     start.0.append(&mut writer.output.0);
-    Ok(start.0)
+    let bytes = start.0;
+    Ok(Message { bytes, ports })
+}
+
+fn message_port(object: &Value) -> Option<Dom<MessagePort>> {
+    AnyDom::of(object)?.downcast()
+}
+
+fn detached_port() -> Error {
+    data_clone_error("A MessagePort to transfer is detached: it was transferred or closed before.")
+}
+
+fn check_transferable(realm: &Realm, object: &Value) -> Fallible<()> {
+    match message_port(object) {
+        Some(port) if port.is_detached() => Err(detached_port()),
+        None if is_detached(realm, object)? => Err(data_clone_error(
+            "An ArrayBuffer to transfer is detached: it was transferred before.",
+        )),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// An object whose content is being written.
@@ -72,13 +99,14 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn add_transferable(&mut self, object: &Value) -> Fallible<()> {
-        if !object.is_array_buffer() || object.class_name(self.realm)? != "ArrayBuffer" {
+        let is_buffer = object.is_array_buffer() && object.class_name(self.realm)? == "ArrayBuffer";
+        if !is_buffer && message_port(object).is_none() {
             let what = self.describe(object)?;
             return Err(data_clone_error(format!("{what} cannot be transferred.")));
         }
         if self.number_of(object).is_some() {
             return Err(data_clone_error(
-                "An ArrayBuffer is in the list of objects to transfer twice.",
+                "An object is in the list of objects to transfer twice.",
             ));
         }
         self.add(object);

@@ -139,6 +139,7 @@ impl Site {
             clock: Arc::clone(&clock),
             limit_clock: clock,
             event_loops: EventLoops::default(),
+            user_agent: script::UserAgent::default(),
             report: Callback::ignore(),
             limits: ScriptLimits::default(),
         };

@@ -23,6 +23,7 @@ mod bindings;
 mod events;
 mod fetch;
 mod indexed_db;
+mod messaging;
 mod service_worker;
 mod structured_clone;
 mod text_and_urls;

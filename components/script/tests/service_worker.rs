@@ -1,8 +1,8 @@
 //! Service workers: their threads, events and scripts.
 
 mod client;
-mod events;
-mod host;
+pub(crate) mod events;
+pub(crate) mod host;
 mod network;
 mod pages;
 mod periodic;

@@ -166,6 +166,7 @@ impl Browser {
             clock: Arc::clone(&clock),
             limit_clock: clock,
             event_loops: EventLoops::default(),
+            user_agent: script::UserAgent::default(),
             report: Callback::to_sender(&report, |report| report),
             limits: ScriptLimits {
                 task_time_limit,

@@ -327,6 +327,7 @@ impl WindowThread {
         }
         open.delegate.ending.set(true);
         crate::fetch::terminate(&open.realm);
+        crate::messaging::detach(&open.realm);
         service_worker::detach(&open.realm);
         crate::permission_watch::detach(&open.realm);
         crate::network_watch::detach(&open.realm);

@@ -1,5 +1,5 @@
 // https://html.spec.whatwg.org/multipage/comms.html#the-messageevent-interface
-// There are no message ports yet: `ports` is an empty frozen array.
+// `ports` is a FrozenArray<MessagePort>, always the same one.
 
 [Exposed=(Window,Worker)]
 interface MessageEvent : Event {
@@ -7,14 +7,17 @@ interface MessageEvent : Event {
   readonly attribute any data;
   readonly attribute USVString origin;
   readonly attribute DOMString lastEventId;
-  readonly attribute (Window or ServiceWorker)? source;
+  readonly attribute MessageEventSource? source;
   readonly attribute any ports;
-  undefined initMessageEvent(DOMString type, optional boolean bubbles = false, optional boolean cancelable = false, optional any data = null, optional USVString origin = "", optional DOMString lastEventId = "", optional (Window or ServiceWorker)? source = null);
+  undefined initMessageEvent(DOMString type, optional boolean bubbles = false, optional boolean cancelable = false, optional any data = null, optional USVString origin = "", optional DOMString lastEventId = "", optional MessageEventSource? source = null, optional sequence<MessagePort> ports = []);
 };
 
 dictionary MessageEventInit : EventInit {
   any data = null;
   USVString origin = "";
   DOMString lastEventId = "";
-  (Window or ServiceWorker)? source = null;
+  MessageEventSource? source = null;
+  sequence<MessagePort> ports = [];
 };
+
+typedef (Window or ServiceWorker or MessagePort) MessageEventSource;

@@ -137,14 +137,14 @@ interface InstallEvent : ExtendableEvent {
   constructor(DOMString type, optional ExtendableEventInit eventInitDict = {});
 };
 
-// There are no message ports yet: `ports` is an empty frozen array.
+// `ports` is a FrozenArray<MessagePort>, always the same one.
 [Exposed=ServiceWorker]
 interface ExtendableMessageEvent : ExtendableEvent {
   constructor(DOMString type, optional ExtendableMessageEventInit eventInitDict = {});
   readonly attribute any data;
   readonly attribute USVString origin;
   readonly attribute DOMString lastEventId;
-  [SameObject] readonly attribute (Client or ServiceWorker)? source;
+  [SameObject] readonly attribute (Client or ServiceWorker or MessagePort)? source;
   readonly attribute any ports;
 };
 
@@ -152,5 +152,6 @@ dictionary ExtendableMessageEventInit : ExtendableEventInit {
   any data = null;
   USVString origin = "";
   DOMString lastEventId = "";
-  (Client or ServiceWorker)? source = null;
+  (Client or ServiceWorker or MessagePort)? source = null;
+  sequence<MessagePort> ports = [];
 };

@@ -93,6 +93,7 @@ impl Profile {
             clock: clock.clone(),
             limit_clock: clock.clone(),
             event_loops: EventLoops::default(),
+            user_agent: script::UserAgent::default(),
             report: Callback::new(|_| {}),
             limits: ScriptLimits::default(),
         };

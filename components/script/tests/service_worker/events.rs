@@ -190,7 +190,7 @@ fn sync_events_can_be_constructed() {
     );
 }
 
-fn message(bytes: Vec<u8>) -> WorkerEvent {
+pub(crate) fn message(bytes: Vec<u8>) -> WorkerEvent {
     WorkerEvent::Message {
         source: MessageSource::Client(ClientInfo {
             id: ClientId::random(),

@@ -28,9 +28,9 @@ use url::Url;
 use crate::NoPermissions;
 
 /// How long a test waits for what must come. Only a test that fails waits that long.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(super) const WORKER: WorkerId = WorkerId(7);
+pub(crate) const WORKER: WorkerId = WorkerId(7);
 
 /// The clock of the machine, for the time limits of scripts.
 struct RealClock(Instant);
@@ -52,17 +52,17 @@ impl Clock for RealClock {
     clippy::disallowed_methods,
     reason = "the clock of the machine is what a script cannot stop"
 )]
-pub(super) fn real_clock() -> Arc<dyn Clock> {
+pub(crate) fn real_clock() -> Arc<dyn Clock> {
     Arc::new(RealClock(Instant::now()))
 }
 
 /// The host under test, with the real components that a worker's scripts reach, and the test in
 /// place of the registrations and of the sync manager.
-pub(super) struct Host {
-    pub(super) threads: ServiceWorkerThreads,
-    pub(super) services: Services,
-    pub(super) events: Receiver<WorkerHostEvent>,
-    pub(super) reports: Receiver<ScriptReport>,
+pub(crate) struct Host {
+    pub(crate) threads: ServiceWorkerThreads,
+    pub(crate) services: Services,
+    pub(crate) events: Receiver<WorkerHostEvent>,
+    pub(crate) reports: Receiver<ScriptReport>,
     /// What the worker asks of others; they do not answer.
     _requests: (
         Receiver<SwRegistrationMessage>,
@@ -78,11 +78,11 @@ pub(super) struct Host {
 }
 
 impl Host {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with_limits(ScriptLimits::default())
     }
 
-    pub(super) fn with_limits(limits: ScriptLimits) -> Self {
+    pub(crate) fn with_limits(limits: ScriptLimits) -> Self {
         listen_to_the_log();
         let clock = real_clock();
         let (source, _) = ScriptedSource::new();
@@ -110,6 +110,7 @@ impl Host {
             clock: Arc::clone(&clock),
             limit_clock: clock,
             event_loops: EventLoops::default(),
+            user_agent: script::UserAgent::default(),
             report: Callback::to_sender(&report_sender, |report| report),
             limits,
         };
@@ -128,13 +129,13 @@ impl Host {
         }
     }
 
-    pub(super) fn start(&mut self, launch: WorkerLaunch) {
+    pub(crate) fn start(&mut self, launch: WorkerLaunch) {
         self.threads.start(launch, self.on_event.clone());
     }
 
     /// Starts a worker with this script in place of the one that runs, and returns the types of
     /// events that it listens to.
-    pub(super) fn run(&mut self, script: &str) -> Vec<String> {
+    pub(crate) fn run(&mut self, script: &str) -> Vec<String> {
         if self.is_running.get() {
             self.threads.terminate(WORKER);
             let stopped = self.next();
@@ -154,7 +155,7 @@ impl Host {
     }
 
     /// Starts a worker with this script, and returns why that failed.
-    pub(super) fn fail(&mut self, script: &str) -> String {
+    pub(crate) fn fail(&mut self, script: &str) -> String {
         self.start(launch(script));
         match self.next() {
             WorkerHostEvent::StartFailed {
@@ -165,7 +166,7 @@ impl Host {
         }
     }
 
-    pub(super) fn next(&self) -> WorkerHostEvent {
+    pub(crate) fn next(&self) -> WorkerHostEvent {
         let event = take(&self.events);
         match event {
             WorkerHostEvent::Started { worker: WORKER, .. } => self.is_running.set(true),
@@ -176,7 +177,7 @@ impl Host {
     }
 
     /// Dispatches an event without waiting for its outcome.
-    pub(super) fn send(&mut self, kind: WorkerEvent) -> EventId {
+    pub(crate) fn send(&mut self, kind: WorkerEvent) -> EventId {
         self.next_event += 1;
         let event = EventId(self.next_event);
         self.threads.dispatch(WORKER, EventDispatch { event, kind });
@@ -184,7 +185,7 @@ impl Host {
     }
 
     /// Dispatches an event and waits for its outcome.
-    pub(super) fn dispatch(&mut self, kind: WorkerEvent) -> EventOutcome {
+    pub(crate) fn dispatch(&mut self, kind: WorkerEvent) -> EventOutcome {
         let sent = self.send(kind);
         match self.next() {
             WorkerHostEvent::EventEnded {
@@ -196,12 +197,12 @@ impl Host {
         }
     }
 
-    pub(super) fn sync(&mut self, tag: &str) -> EventOutcome {
+    pub(crate) fn sync(&mut self, tag: &str) -> EventOutcome {
         self.dispatch(sync(tag))
     }
 
     /// What the worker has told its console, up to a message that is the last one.
-    pub(super) fn console_until(&self, last: &str) -> Vec<String> {
+    pub(crate) fn console_until(&self, last: &str) -> Vec<String> {
         let mut lines = Vec::new();
         loop {
             if let ScriptReport::Console { message, .. } = take(&self.reports) {
@@ -214,7 +215,7 @@ impl Host {
     }
 
     /// The next error that is reported.
-    pub(super) fn script_error(&self) -> String {
+    pub(crate) fn script_error(&self) -> String {
         loop {
             if let ScriptReport::ScriptError { text, .. } = take(&self.reports) {
                 return text;
@@ -252,35 +253,35 @@ impl Log for ErrorLog {
     fn flush(&self) {}
 }
 
-pub(super) fn listen_to_the_log() {
+pub(crate) fn listen_to_the_log() {
     // Another test of the same process may have done it.
     if log::set_logger(&ErrorLog).is_ok() {
         log::set_max_level(LevelFilter::Error);
     }
 }
 
-pub(super) fn take<T: std::fmt::Debug + 'static>(receiver: &Receiver<T>) -> T {
+pub(crate) fn take<T: std::fmt::Debug + 'static>(receiver: &Receiver<T>) -> T {
     match receiver.recv_timeout(Some(PATIENCE)) {
         Received::Message(message) => message,
         other => panic!("nothing came: {other:?}"),
     }
 }
 
-pub(super) fn sync(tag: &str) -> WorkerEvent {
+pub(crate) fn sync(tag: &str) -> WorkerEvent {
     WorkerEvent::Sync {
         tag: DomString::from(tag),
         last_chance: false,
     }
 }
 
-pub(super) fn url(path: &str) -> Url {
+pub(crate) fn url(path: &str) -> Url {
     Url::parse("https://example.test/")
         .unwrap()
         .join(path)
         .unwrap()
 }
 
-pub(super) fn resource(url: Url, body: &str) -> ScriptResource {
+pub(crate) fn resource(url: Url, body: &str) -> ScriptResource {
     ScriptResource {
         url,
         body: body.as_bytes().into(),
@@ -290,7 +291,7 @@ pub(super) fn resource(url: Url, body: &str) -> ScriptResource {
 }
 
 /// A launch of a new worker with this script.
-pub(super) fn launch(script: &str) -> WorkerLaunch {
+pub(crate) fn launch(script: &str) -> WorkerLaunch {
     let script_url = url("mail/worker.js");
     let main = resource(script_url.clone(), script);
     WorkerLaunch {
@@ -315,7 +316,7 @@ pub(super) fn launch(script: &str) -> WorkerLaunch {
 
 /// A web server on loopback that answers each path with what `answer` says: status, type, body;
 /// nothing leaves the request without an answer. Ends with the test.
-pub(super) fn serve(
+pub(crate) fn serve(
     answer: impl Fn(&str) -> Option<(u16, &'static str, &'static str)> + Send + Sync + 'static,
 ) -> String {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

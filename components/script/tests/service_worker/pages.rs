@@ -52,6 +52,7 @@ impl Site {
                     clock: Arc::clone(&clock),
                     limit_clock: clock,
                     event_loops: EventLoops::default(),
+                    user_agent: script::UserAgent::default(),
                     report: Callback::to_sender(&report_sender, |report| report),
                     limits: ScriptLimits::default(),
                 };
