@@ -1,6 +1,9 @@
 use base::channel::Callback;
 use base::exception::DomException;
-use net::{CacheMode, Destination, NetHandle, RedirectMode, Request, RequestMode, Response};
+use net::{
+    CacheMode, CredentialsMode, Destination, NetHandle, RedirectMode, Request, RequestMode,
+    Response,
+};
 use sw_traits::{LoadedScript, ScriptLoader, ScriptRequest, ScriptResource, WorkerType};
 use url::Url;
 
@@ -38,7 +41,13 @@ fn http_request(request: ScriptRequest) -> Request {
         (false, WorkerType::Classic) => RequestMode::NoCors,
     };
     let top_level = request.is_top_level;
+    let is_module = request.worker_type == WorkerType::Module;
     Request {
+        credentials: if is_module {
+            CredentialsMode::Omit
+        } else {
+            CredentialsMode::SameOrigin
+        },
         headers: if top_level {
             vec![("Service-Worker".to_owned(), b"script".to_vec())]
         } else {
@@ -56,7 +65,7 @@ fn http_request(request: ScriptRequest) -> Request {
             CacheMode::Default
         },
         origin: Some(request.storage_key),
-        destination: if top_level {
+        destination: if top_level || is_module {
             Destination::ServiceWorker
         } else {
             Destination::Script
@@ -77,6 +86,7 @@ fn loaded_script(url: &Url, response: &Response) -> LoadedScript {
     LoadedScript {
         resource: ScriptResource {
             url: url.clone(),
+            response_url: response.url.clone().unwrap_or_else(|| url.clone()),
             body: response.body.as_slice().into(),
             content_type: text("content-type").unwrap_or_default(),
             referrer_policy: text("referrer-policy").unwrap_or_default(),

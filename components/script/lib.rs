@@ -7,6 +7,7 @@
 //! - [`service_worker`]: the client side of service workers, and the threads on which they run;
 //! - [`fetch`]: requests of scripts;
 //! - [`user_agent`]: what windows and workers share among themselves: `messaging` (ports).
+//! - `modules`: module scripts;
 //! - [`structured_clone`]: values as bytes, for other threads and for the store.
 //! - [`window`]: windows, each on a thread of its own.
 //!
@@ -23,6 +24,7 @@ pub mod fetch;
 pub mod indexed_database;
 mod inspect;
 mod messaging;
+mod modules;
 mod network_watch;
 mod permission_watch;
 pub mod service_worker;

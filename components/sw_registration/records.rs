@@ -18,8 +18,12 @@ use url::Url;
 
 use crate::output::ScriptsPlace;
 
-/// The version of both record formats.
+/// The format of the registrations.
 pub(crate) const RECORD_VERSION: u16 = 1;
+
+/// The format of the scripts. One of another version counts as one that cannot be read, which an
+/// update heals.
+const SCRIPT_VERSION: u16 = 2;
 
 /// A stored registration.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -91,7 +95,7 @@ pub(crate) fn decode_scripts(
 ) -> Result<ScriptResourceMap, String> {
     let mut scripts = ScriptResourceMap::new();
     for record in records {
-        if record.version != RECORD_VERSION {
+        if record.version != SCRIPT_VERSION {
             return Err(format!("the version of a script is {}", record.version));
         }
         let script: ScriptResource = record.decode().map_err(|error| error.to_string())?;
@@ -151,7 +155,7 @@ pub(crate) fn put_scripts(
     batch.remove_prefix(Tree::Scripts, &prefix);
     for (url, script) in scripts {
         let key = [&prefix[..], &KeyWriter::new().text(url.as_str()).finish()].concat();
-        batch.put_record(Tree::Scripts, &key, RECORD_VERSION, script)?;
+        batch.put_record(Tree::Scripts, &key, SCRIPT_VERSION, script)?;
     }
     Ok(())
 }

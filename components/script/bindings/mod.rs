@@ -68,6 +68,7 @@ pub mod interface;
 mod intrinsics;
 pub mod introspect;
 mod iterable;
+pub(crate) mod module;
 pub mod promise;
 pub mod realm;
 pub mod report;

@@ -45,6 +45,16 @@ impl Promise {
         })
     }
 
+    /// A promise that the engine settles; settling it from here has no effect.
+    pub(super) fn of_engine(realm: &Realm, promise: Value) -> Self {
+        Self {
+            object: promise,
+            resolve: Value::undefined(),
+            reject: Value::undefined(),
+            realm: realm.root(),
+        }
+    }
+
     /// <https://webidl.spec.whatwg.org/#a-promise-resolved-with>
     ///
     /// # Errors
@@ -69,12 +79,7 @@ impl Promise {
         if value.is_promise() {
             let constructor = value.get(realm, "constructor")?;
             if constructor.strictly_equals(realm, &realm.intrinsic("Promise")?) {
-                return Ok(Self {
-                    object: value.clone(),
-                    resolve: Value::undefined(),
-                    reject: Value::undefined(),
-                    realm: realm.root(),
-                });
+                return Ok(Self::of_engine(realm, value.clone()));
             }
         }
         Self::resolved(realm, value)

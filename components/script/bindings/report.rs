@@ -134,6 +134,7 @@ fn place_in_frame(frame: &str) -> Option<(String, u32, u32)> {
     let place = place.trim_end_matches(')');
     let (rest, column) = place.rsplit_once(':')?;
     let (url, line) = rest.rsplit_once(':')?;
+    let url = crate::modules::url_of_script(url);
     Some((url.to_owned(), line.parse().ok()?, column.parse().ok()?))
 }
 

@@ -61,6 +61,8 @@ pub struct RuntimeState {
     /// Whether handlers are being told of rejections.
     notifying: Cell<bool>,
     cleanups: RefCell<Vec<Box<dyn FnOnce()>>>,
+    /// What the module script that is being looked at imports from.
+    requested_modules: RefCell<Vec<String>>,
 }
 
 /// The promises that nothing handled so far.
@@ -128,6 +130,7 @@ impl ScriptRuntime {
             rejections: RefCell::default(),
             notifying: Cell::new(false),
             cleanups: RefCell::default(),
+            requested_modules: RefCell::default(),
         });
         let state = NonNull::from(Box::leak(state));
         let this = Self { runtime, state };
@@ -139,6 +142,7 @@ impl ScriptRuntime {
             qjs::JS_SetInterruptHandler(runtime, Some(interrupt), state.as_ptr().cast());
             qjs::JS_SetHostPromiseRejectionTracker(runtime, Some(track_rejection), ptr::null_mut());
         }
+        super::module::install(runtime);
         this.state().class_id.set(register_class(runtime, false)?);
         let indexed_class_id = register_class(runtime, true)?;
         this.state().indexed_class_id.set(indexed_class_id);
@@ -215,6 +219,18 @@ impl RuntimeState {
         // SAFETY: set when the runtime is made, and valid until it is freed; callers have a
         // runtime that is alive.
         unsafe { &*qjs::JS_GetRuntimeOpaque(runtime).cast::<Self>() }
+    }
+
+    pub(super) fn runtime(&self) -> *mut qjs::JSRuntime {
+        self.runtime
+    }
+
+    pub(super) fn add_requested(&self, specifier: String) {
+        self.requested_modules.borrow_mut().push(specifier);
+    }
+
+    pub(super) fn take_requested(&self) -> Vec<String> {
+        self.requested_modules.take()
     }
 
     pub(super) fn class_id(&self) -> qjs::JSClassID {

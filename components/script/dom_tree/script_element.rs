@@ -164,7 +164,15 @@ fn script_kind(element: &ElementData) -> Option<ScriptKind> {
     }
 }
 
+/// Whether a `Content-Type` is one of JavaScript; parameters are left aside.
+///
 /// <https://mimesniff.spec.whatwg.org/#javascript-mime-type>
+pub fn is_javascript_mime_type(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default();
+    let essence = essence.trim().to_ascii_lowercase();
+    JAVASCRIPT_MIME_TYPES.contains(&essence.as_str())
+}
+
 const JAVASCRIPT_MIME_TYPES: [&str; 16] = [
     "application/ecmascript",
     "application/javascript",
@@ -270,6 +278,24 @@ mod tests {
         assert!(inserted(&[("nomodule", "")], "1").is_none());
         assert!(inserted(&[("for", "document"), ("event", "onload")], "1").is_none());
         assert!(inserted(&[("for", "window"), ("event", "onload()")], "1").is_some());
+    }
+
+    #[test]
+    fn the_type_of_a_response_may_have_parameters() {
+        for (content_type, expected) in [
+            ("text/javascript", true),
+            ("Application/JavaScript; charset=utf-8", true),
+            ("text/x-ecmascript ;x", true),
+            ("text/html", false),
+            ("application/json", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                is_javascript_mime_type(content_type),
+                expected,
+                "{content_type}"
+            );
+        }
     }
 
     #[test]

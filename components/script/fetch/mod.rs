@@ -17,7 +17,9 @@ use base::channel::Callback;
 use net::{FetchId, FetchResult, NetHandle};
 
 use crate::bindings::generated::{RequestInit, RequestMethods, RequestOrUsvString};
-use crate::bindings::{Dom, Error, Fallible, Promise, Realm, Traceable, Tracer, Value};
+use crate::bindings::{
+    Dom, Error, Fallible, Promise, Realm, RealmHandle, Traceable, Tracer, Value,
+};
 use crate::dom::abort_signal::{AbortAlgorithm, AbortSignal, AlgorithmId};
 use crate::dom::request::Request;
 use crate::dom::response::Response;
@@ -187,5 +189,63 @@ fn start(
         id,
     }));
     started.set(Some(Started { id, algorithm }));
+    Ok(())
+}
+
+/// What is to happen with a response.
+type WhenDone = Box<dyn FnOnce(&Realm, FetchResult)>;
+
+/// A fetch that a realm needs for itself.
+struct Internal {
+    realm: RealmHandle,
+    id: Rc<Cell<Option<FetchId>>>,
+    group: Rc<FetchGroup>,
+    done: WhenDone,
+}
+
+/// Fetches what a realm needs for itself, such as a script. `done` is called as a task, unless the
+/// realm goes away before.
+///
+/// # Errors
+///
+/// The realm has no environment or no event loop.
+pub(crate) fn fetch_for_realm(
+    realm: &Realm,
+    request: net::Request,
+    done: impl FnOnce(&Realm, FetchResult) + 'static,
+) -> Fallible<()> {
+    let environment = Environment::of(realm)?;
+    let event_loop = realm.service::<EventLoop>().ok_or_else(|| {
+        let message = "The global object has no event loop.";
+        Error::Type(message.to_owned())
+    })?;
+    let group = FetchGroup::of(realm);
+    let id = Rc::new(Cell::new(None));
+    let ticket = event_loop.keep(Internal {
+        realm: realm.root(),
+        id: Rc::clone(&id),
+        group: Rc::clone(&group),
+        done: Box::new(done),
+    });
+    let ticket = Mutex::new(Some(ticket));
+    let tasks = event_loop.sender();
+    let answer = Callback::new(move |result: FetchResult| {
+        let ticket = ticket.lock().ok().and_then(|mut ticket| ticket.take());
+        let Some(ticket) = ticket else { return };
+        tasks.queue(move |event_loop| {
+            let Some(internal) = ticket.take(event_loop) else {
+                return;
+            };
+            if let Some(id) = internal.id.get() {
+                internal.group.running.borrow_mut().remove(&id);
+            }
+            if !internal.group.is_terminated.get() {
+                (internal.done)(&internal.realm, result);
+            }
+        });
+    });
+    let started = environment.services.net.fetch(request, answer);
+    group.running.borrow_mut().insert(started);
+    id.set(Some(started));
     Ok(())
 }

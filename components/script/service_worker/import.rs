@@ -1,15 +1,17 @@
-//! `importScripts`.
+//! What a service worker imports: with `importScripts`, and as modules.
 
 use base::channel::Callback;
 use base::exception::DomExceptionName;
 use crossbeam_channel::{after, bounded, select};
-use net::{Destination, FetchResult, Request, RequestMode};
+use net::{CredentialsMode, Destination, FetchResult, Request, RequestMode};
 use sw_traits::{ScriptResource, WorkerType};
 use url::Url;
 
 use super::worker::Worker;
 use crate::bindings::{Error, Fallible, Realm, UsvString};
+use crate::dom_tree::is_javascript_mime_type;
 use crate::environment::Environment;
+use crate::modules::{self, FetchOptions, ModuleSource};
 
 /// <https://html.spec.whatwg.org/multipage/workers.html#import-scripts-into-worker-global-scope>
 ///
@@ -38,7 +40,8 @@ pub(crate) fn import_scripts(realm: &Realm, urls: &[UsvString]) -> Fallible<()> 
         .collect::<Fallible<Vec<Url>>>()?;
     // Step 6
     for url in urls {
-        let resource = script_resource(realm, &worker, &environment, &url)?;
+        let referrer = worker.script_url.clone();
+        let resource = script_resource(realm, &worker, &environment, &url, &referrer)?;
         let source = decode(&resource.body);
         let result = realm.evaluate(&source, url.as_str());
         match result {
@@ -55,6 +58,36 @@ pub(crate) fn import_scripts(realm: &Realm, urls: &[UsvString]) -> Fallible<()> 
     Ok(())
 }
 
+/// How a service worker's modules are fetched.
+///
+/// <https://w3c.github.io/ServiceWorker/#update-algorithm>
+const MODULE_OPTIONS: FetchOptions = FetchOptions {
+    credentials: CredentialsMode::Omit,
+    destination: Destination::ServiceWorker,
+};
+
+/// Gets the main module and all that it imports, from the stored scripts or as `importScripts`
+/// does. Returns what [`modules::run`] is to run.
+///
+/// # Errors
+///
+/// A `NetworkError` for a module that cannot be had.
+pub(super) fn load_modules(realm: &Realm, worker: &Worker) -> Fallible<String> {
+    let environment = Environment::of(realm)?;
+    modules::load_graph(
+        realm,
+        &worker.script_url,
+        MODULE_OPTIONS,
+        |url, referrer| {
+            let resource = script_resource(realm, worker, &environment, url, referrer)?;
+            Ok(ModuleSource {
+                text: decode(&resource.body),
+                url: resource.response_url,
+            })
+        },
+    )
+}
+
 /// A script's text: UTF-8, whatever the server says.
 pub(super) fn decode(body: &[u8]) -> String {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
@@ -67,6 +100,7 @@ fn script_resource(
     worker: &Worker,
     environment: &Environment,
     url: &Url,
+    referrer: &Url,
 ) -> Fallible<ScriptResource> {
     // Step 4 and 5: what is stored needs no network.
     if let Some(resource) = worker.script(url) {
@@ -77,7 +111,7 @@ fn script_resource(
         return Err(unavailable(url, reason));
     }
     // Step 7 to 9
-    let result = fetch(worker, environment, url);
+    let result = fetch(worker, environment, url, referrer);
     let response = match &result {
         Ok(Ok(response)) => response.unfiltered(),
         Ok(Err(error)) => return Err(unavailable(url, &error.to_string())),
@@ -95,13 +129,14 @@ fn script_resource(
             .unwrap_or_default()
     };
     let content_type = text("content-type");
-    if !is_javascript(&content_type) {
+    if !is_javascript_mime_type(&content_type) {
         let reason = format!("its type \"{content_type}\" is not one of JavaScript");
         return Err(unavailable(url, &reason));
     }
     // Step 12
     let resource = ScriptResource {
         url: url.clone(),
+        response_url: response.url.clone().unwrap_or_else(|| url.clone()),
         body: response.body.as_slice().into(),
         content_type,
         referrer_policy: text("referrer-policy"),
@@ -116,16 +151,30 @@ fn fetch(
     worker: &Worker,
     environment: &Environment,
     url: &Url,
+    referrer: &Url,
 ) -> Result<FetchResult, &'static str> {
     const ENDING: &str = "the service worker is being ended";
     const LATE: &str = "the server took longer than the time limit for scripts";
 
+    let (mode, credentials, destination) = match worker.script_type {
+        WorkerType::Classic => (
+            RequestMode::NoCors,
+            CredentialsMode::SameOrigin,
+            Destination::Script,
+        ),
+        WorkerType::Module => (
+            RequestMode::Cors,
+            MODULE_OPTIONS.credentials,
+            MODULE_OPTIONS.destination,
+        ),
+    };
     let request = Request {
-        mode: RequestMode::NoCors,
+        mode,
+        credentials,
         origin: Some(worker.storage_key.clone()),
         registration_scope: environment.registration_scope.clone(),
-        destination: Destination::Script,
-        referrer: Some(worker.script_url.clone()),
+        destination,
+        referrer: Some(referrer.clone()),
         cache: if worker.imports_bypass_cache {
             net::CacheMode::NoStore
         } else {
@@ -159,48 +208,9 @@ fn unavailable(url: &Url, reason: &str) -> Error {
     Error::dom(DomExceptionName::NetworkError, message)
 }
 
-/// <https://mimesniff.spec.whatwg.org/#javascript-mime-type>
-fn is_javascript(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default();
-    let essence = essence.trim().to_ascii_lowercase();
-    matches!(
-        essence.as_str(),
-        "application/ecmascript"
-            | "application/javascript"
-            | "application/x-ecmascript"
-            | "application/x-javascript"
-            | "text/ecmascript"
-            | "text/javascript"
-            | "text/javascript1.0"
-            | "text/javascript1.1"
-            | "text/javascript1.2"
-            | "text/javascript1.3"
-            | "text/javascript1.4"
-            | "text/javascript1.5"
-            | "text/jscript"
-            | "text/livescript"
-            | "text/x-ecmascript"
-            | "text/x-javascript"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_javascript_is_javascript() {
-        for (content_type, expected) in [
-            ("text/javascript", true),
-            ("Application/JavaScript; charset=utf-8", true),
-            ("text/x-ecmascript ;x", true),
-            ("text/html", false),
-            ("application/json", false),
-            ("", false),
-        ] {
-            assert_eq!(is_javascript(content_type), expected, "{content_type}");
-        }
-    }
 
     #[test]
     fn a_script_is_utf_8_with_or_without_a_mark() {

@@ -13,17 +13,19 @@ use sw_traits::{
 };
 
 use super::client::ServiceWorkerClient;
-use super::import::decode;
+use super::import::{decode, load_modules};
 use super::worker::{OUT_OF_MEMORY, Worker};
 use crate::bindings::report::{describe, report_exception};
+use crate::bindings::value::PromiseState;
 use crate::bindings::{
-    ConsoleMessage, Error, ExceptionReport, GlobalKind, Realm, RealmDelegate, RealmHandle,
-    RealmOptions, RuntimeLimits, ScriptRuntime,
+    ConsoleMessage, Error, ExceptionReport, Fallible, GlobalKind, Realm, RealmDelegate,
+    RealmHandle, RealmOptions, RuntimeLimits, ScriptRuntime,
 };
 use crate::dom::event_target::EventTarget;
 use crate::dom::service_worker_global_scope::ServiceWorkerGlobalScope;
 use crate::environment::Environment;
 use crate::event_loop::{EventLoop, TaskSender, Trusted};
+use crate::modules;
 use crate::services::{ScriptReport, ScriptSource, Services, exception_text};
 use crate::watchdog::{Terminator, Watchdog};
 
@@ -294,18 +296,20 @@ impl Running<'_> {
     fn start(&self, watchdog: &Watchdog) -> Result<(), String> {
         let realm = self.realm;
         let worker = Worker::of(realm).map_err(|_| "the worker is gone".to_owned())?;
-        if worker.script_type == WorkerType::Module {
-            return Err("module service workers are not supported".to_owned());
-        }
         let script = worker
             .script(&worker.script_url)
             .ok_or_else(|| format!("its script {} is not there", worker.script_url))?;
-        let source = decode(&script.body);
         let evaluated = self.event_loop.run_task(|| {
             // The objects for itself are there from the start, so that no change is missed.
             worker.registration(realm)?;
             worker.service_worker(realm)?;
-            realm.evaluate(&source, script.url.as_str()).map(drop)
+            match worker.script_type {
+                WorkerType::Classic => {
+                    let source = decode(&script.body);
+                    realm.evaluate(&source, script.url.as_str()).map(drop)
+                }
+                WorkerType::Module => run_modules(realm, &worker),
+            }
         });
         let Some(result) = evaluated else {
             return Err(watchdog.explanation());
@@ -349,4 +353,25 @@ impl Running<'_> {
             report.message
         }
     }
+}
+
+/// Runs a module worker's scripts to their end.
+///
+/// # Errors
+///
+/// What one of them throws, or that one cannot be had or waits in its body.
+fn run_modules(realm: &Realm, worker: &Worker) -> Fallible<()> {
+    let root = load_modules(realm, worker)?;
+    // The state is to be seen before microtasks let a script go on that waits.
+    realm.run_script(|| {
+        let promise = modules::run(realm, &root)?;
+        promise.value().mark_as_handled(realm);
+        match promise.value().promise_state(realm) {
+            Some(PromiseState::Rejected(reason)) => Err(Error::Thrown(reason)),
+            Some(PromiseState::Pending) => Err(Error::Type(
+                "A service worker cannot use await outside of functions.".to_owned(),
+            )),
+            _ => Ok(()),
+        }
+    })
 }

@@ -3,6 +3,7 @@
 mod client;
 pub(crate) mod events;
 pub(crate) mod host;
+mod modules;
 mod network;
 mod pages;
 mod periodic;

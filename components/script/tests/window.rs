@@ -2,6 +2,7 @@
 
 mod environment;
 mod loading;
+mod modules;
 mod nodes;
 
 use std::collections::BTreeMap;

@@ -7,7 +7,8 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use base::channel::Callback;
-use net::{Destination, FetchResult, Request, RequestMode};
+use net::{CredentialsMode, Destination, FetchResult, Request, RequestMode};
+use url::Url;
 
 use super::inbox::Input;
 use super::page::Page;
@@ -18,6 +19,7 @@ use crate::dom::node_store::NodeStore;
 use crate::dom_tree::{
     NodeId, PreparedScript, ScriptKind, ScriptSource, ScriptTiming, decode_text,
 };
+use crate::modules::{self, FetchOptions};
 use crate::services::{ScriptReport, ScriptSource as Source};
 
 /// The scripts of a document that have not run yet.
@@ -51,6 +53,12 @@ enum Text {
         text: String,
         url: String,
         line: u32,
+        external: bool,
+    },
+    /// A module with all that it imports: its name in the module map, and whether it came from a
+    /// URL of its own.
+    Module {
+        root: String,
         external: bool,
     },
     /// Why there is none.
@@ -125,6 +133,11 @@ impl ScriptQueues {
         Some(asynchronous.remove(place))
     }
 
+    fn next_fetch(&self) -> u64 {
+        self.last_fetch.set(self.last_fetch.get() + 1);
+        self.last_fetch.get()
+    }
+
     /// Says what became of a fetch.
     fn arrived(&self, fetch: u64, text: Text) {
         let mut blocking = self.blocking.borrow_mut();
@@ -181,18 +194,21 @@ pub(super) fn start(page: &Page, realm: &Realm, prepared: PreparedScript) {
         source,
         timing,
     } = prepared;
-    let document_url = page.url().to_string();
     let mut script = PendingScript {
         element,
         kind,
-        fetch: 0,
+        fetch: page.scripts.next_fetch(),
         text: Text::Awaited,
     };
+    let mut module = None;
     match source {
+        ScriptSource::Inline { text, line } if kind == ScriptKind::Module => {
+            module = Some(Module::Inline { text, line });
+        }
         ScriptSource::Inline { text, line } => {
             script.text = Text::Here {
                 text,
-                url: document_url,
+                url: page.url().to_string(),
                 line,
                 external: false,
             };
@@ -201,13 +217,15 @@ pub(super) fn start(page: &Page, realm: &Realm, prepared: PreparedScript) {
             script.text = Text::Failed("A script element has an empty src attribute.".to_owned());
         }
         ScriptSource::External(source) => match page.environment.parse_url(&source) {
-            Ok(url) => script.fetch = fetch(page, kind, url),
+            Ok(url) if kind == ScriptKind::Module => module = Some(Module::External(url)),
+            Ok(url) => fetch(page, script.fetch, url),
             Err(_) => {
                 script.text =
                     Text::Failed(format!("The script URL \"{source}\" is not a valid URL."));
             }
         },
     }
+    let fetch = script.fetch;
     let queues = &page.scripts;
     match timing {
         ScriptTiming::Immediately => run(page, realm, script),
@@ -218,22 +236,69 @@ pub(super) fn start(page: &Page, realm: &Realm, prepared: PreparedScript) {
         ScriptTiming::InOrder => queues.in_order.borrow_mut().push_back(script),
         ScriptTiming::Async => queues.asynchronous.borrow_mut().push(script),
     }
+    // It may be complete at once, and has to be found then.
+    if let Some(module) = module {
+        fetch_module(page, realm, element, fetch, module);
+    }
     if timing != ScriptTiming::Immediately {
         page.inbox.wake();
     }
 }
 
+/// A module script of the document.
+enum Module {
+    Inline { text: String, line: u32 },
+    External(Url),
+}
+
+/// Steps 31 and 32 of <https://html.spec.whatwg.org/multipage/scripting.html#prepare-the-script-element>
+/// for a module.
+fn fetch_module(page: &Page, realm: &Realm, element: NodeId, fetch: u64, module: Module) {
+    let cross_origin = page
+        .store
+        .tree
+        .borrow()
+        .element(element)
+        .and_then(|element| {
+            element
+                .attribute("crossorigin")
+                .map(str::to_ascii_lowercase)
+        });
+    let options = FetchOptions {
+        credentials: if cross_origin.as_deref() == Some("use-credentials") {
+            CredentialsMode::Include
+        } else {
+            CredentialsMode::SameOrigin
+        },
+        destination: Destination::Script,
+    };
+    let external = matches!(module, Module::External(_));
+    let then = Box::new(move |realm: &Realm, result: Result<String, String>| {
+        let Some(page) = realm.service::<Page>() else {
+            return;
+        };
+        let text = match result {
+            Ok(root) => Text::Module { root, external },
+            Err(reason) => Text::Failed(reason),
+        };
+        page.scripts.arrived(fetch, text);
+        page.inbox.wake();
+    });
+    match module {
+        Module::External(url) => modules::fetch_graph(realm, url, options, then),
+        Module::Inline { text, line } => {
+            let base_url = page.environment.base_url();
+            let line = i32::try_from(line).unwrap_or(i32::MAX);
+            modules::fetch_inline_graph(realm, (text, line), base_url, options, then);
+        }
+    }
+}
+
 /// <https://html.spec.whatwg.org/multipage/webappapis.html#fetch-a-classic-script>
-fn fetch(page: &Page, kind: ScriptKind, url: url::Url) -> u64 {
-    let id = page.scripts.last_fetch.get() + 1;
-    page.scripts.last_fetch.set(id);
+fn fetch(page: &Page, id: u64, url: Url) {
     let environment = &page.environment;
     let request = Request {
-        mode: if kind == ScriptKind::Classic {
-            RequestMode::NoCors
-        } else {
-            RequestMode::Cors
-        },
+        mode: RequestMode::NoCors,
         origin: environment.origin.clone(),
         destination: Destination::Script,
         referrer: Some(page.url()),
@@ -242,7 +307,6 @@ fn fetch(page: &Page, kind: ScriptKind, url: url::Url) -> u64 {
     let inbox = page.inbox.clone();
     let done = Callback::new(move |result| inbox.put(Input::Script(id, result)));
     environment.services.net.fetch(request, done);
-    id
 }
 
 /// A script has come, or not.
@@ -304,17 +368,20 @@ fn run(page: &Page, realm: &Realm, script: PendingScript) {
                 Ok(())
             }
         }
+        (_, Text::Module { root, external }) => {
+            modules::run_and_report(realm, &root);
+            if external {
+                fire(page, realm, script.element, "load")
+            } else {
+                Ok(())
+            }
+        }
         (_, Text::Failed(reason)) => {
             report(page, reason);
             fire(page, realm, script.element, "error")
         }
-        (kind, _) => {
-            let kind = if kind == ScriptKind::Module {
-                "Module scripts"
-            } else {
-                "Import maps"
-            };
-            report(page, format!("{kind} are not supported yet."));
+        (_, _) => {
+            report(page, "Import maps are not supported yet.".to_owned());
             fire(page, realm, script.element, "error")
         }
     };

@@ -271,6 +271,8 @@ pub struct RegistrationSnapshot {
 pub struct ScriptResource {
     /// The URL it was requested under.
     pub url: Url,
+    /// Where it came from in the end, which a module's own imports are relative to.
+    pub response_url: Url,
     /// The body, byte for byte.
     pub body: Arc<[u8]>,
     /// The `Content-Type` header, empty when there was none.

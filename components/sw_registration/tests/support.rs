@@ -34,6 +34,7 @@ pub fn script(address: &str, body: &str) -> LoadedScript {
     LoadedScript {
         resource: ScriptResource {
             url: url(address),
+            response_url: url(address),
             body: body.as_bytes().into(),
             content_type: "text/javascript; charset=utf-8".to_owned(),
             referrer_policy: String::new(),

@@ -406,6 +406,7 @@ fn an_installed_worker_can_add_no_scripts() {
     world.dispatch(PAGE, sync("x"));
     let resource = ScriptResource {
         url: url("https://a.test/late.js"),
+        response_url: url("https://a.test/late.js"),
         body: b"late".as_slice().into(),
         content_type: String::new(),
         referrer_policy: String::new(),

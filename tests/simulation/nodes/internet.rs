@@ -223,6 +223,7 @@ impl Internet {
         Ok(LoadedScript {
             resource: ScriptResource {
                 url: url.clone(),
+                response_url: url.clone(),
                 body: body.into_bytes().into(),
                 content_type: "text/javascript".to_owned(),
                 referrer_policy: String::new(),

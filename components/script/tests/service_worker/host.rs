@@ -283,6 +283,7 @@ pub(crate) fn url(path: &str) -> Url {
 
 pub(crate) fn resource(url: Url, body: &str) -> ScriptResource {
     ScriptResource {
+        response_url: url.clone(),
         url,
         body: body.as_bytes().into(),
         content_type: "text/javascript".to_owned(),

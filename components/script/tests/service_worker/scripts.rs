@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base::ids::WorkerId;
 use script::{ScriptLimits, ScriptReport, ScriptSource};
-use sw_traits::{EventOutcome, WorkerHost, WorkerHostEvent, WorkerType};
+use sw_traits::{EventOutcome, WorkerHost, WorkerHostEvent};
 
 use super::host::{Host, WORKER, launch, resource, serve, sync, take, url};
 
@@ -53,18 +53,6 @@ fn a_script_that_cannot_be_run_says_where() {
         let text = host.script_error();
         assert!(text.starts_with(&format!("Uncaught {message}")), "{text}");
     }
-}
-
-#[test]
-fn a_module_worker_is_refused_by_name() {
-    let mut host = Host::new();
-    let mut module = launch("export {}");
-    module.worker_type = WorkerType::Module;
-    host.start(module);
-    let WorkerHostEvent::StartFailed { reason, .. } = host.next() else {
-        panic!("it started");
-    };
-    assert!(reason.contains("module"), "{reason}");
 }
 
 #[test]
