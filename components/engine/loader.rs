@@ -54,8 +54,9 @@ fn http_request(request: ScriptRequest) -> Request {
             Vec::new()
         },
         mode,
+        // A redirect is an error, which is not the loader's to report.
         redirect: if top_level {
-            RedirectMode::Error
+            RedirectMode::Manual
         } else {
             RedirectMode::Follow
         },

@@ -33,6 +33,10 @@ pub(crate) struct Job {
     pub(crate) worker_type: WorkerType,
     pub(crate) update_via_cache: UpdateViaCache,
     pub(crate) referrer: Option<Url>,
+    /// Whether the registration was stale when the job was run: then no script of it comes from
+    /// a cache. (The load of the main script is itself a check, so that the spec's own words leave
+    /// its imports in the cache for ever.)
+    pub(crate) stale: bool,
     /// The promises of this job and of those that are equivalent; none for a job that no client
     /// asked for. Bounded by `max_requests_per_origin`.
     pub(crate) promises: Vec<JobPromise>,
@@ -135,6 +139,7 @@ impl SwRegistrations {
             worker_type: options.worker_type,
             update_via_cache: options.update_via_cache,
             referrer: Some(referrer),
+            stale: false,
             promises: vec![promise],
             settled: false,
             stage: Stage::Queued,

@@ -1,8 +1,10 @@
 //! Install, activate, clear, and what is stored of them.
 
+use std::collections::BTreeMap;
+
 use base::StorageKey;
 use base::exception::DomException;
-use base::ids::{RegistrationId, WorkerId};
+use base::ids::{ClientId, RegistrationId, WorkerId};
 use storage::{Batch, EncodingError};
 use sw_traits::{EventOutcome, ServiceWorkerState, SwClientEvent, SwNotification, WorkerEvent};
 
@@ -36,6 +38,10 @@ impl SwRegistrations {
             Place::Waiting => registration.waiting = worker,
             Place::Active => registration.active = worker,
         }
+        self.broadcast_registration(id);
+    }
+
+    pub(crate) fn broadcast_registration(&mut self, id: RegistrationId) {
         let Some(registration) = self.registrations.get(&id) else {
             return;
         };
@@ -451,6 +457,9 @@ impl SwRegistrations {
                 self.held.remove(storage_key);
             }
         }
+        if result.is_ok() {
+            self.release_clients_of(storage_key);
+        }
         for &id in registrations {
             if result.is_ok() {
                 self.take_from_map(id);
@@ -465,6 +474,36 @@ impl SwRegistrations {
             .push_back(crate::Output::StorageCleared { token, result });
         let waiting = self.job_queues_of(storage_key);
         self.tasks.extend(waiting.into_iter().map(Task::RunJob));
+    }
+
+    /// Nobody controls the clients of an origin any more. What lived on for them alone goes.
+    fn release_clients_of(&mut self, storage_key: &StorageKey) {
+        let clients: Vec<ClientId> = self
+            .clients_of
+            .get(storage_key)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .copied()
+            .collect();
+        for client in clients {
+            let controller = self.clients.get(&client).and_then(|found| found.controller);
+            let Some((_, registration)) = controller else {
+                continue;
+            };
+            self.unload_client(client);
+            let event = SwClientEvent::ControllerChanged {
+                controller: None,
+                fire: true,
+            };
+            self.tell_client(client, event);
+            if self
+                .registrations
+                .get(&registration)
+                .is_some_and(|found| found.unregistered)
+            {
+                self.clear_registration(registration);
+            }
+        }
     }
 
     /// The changes that store a registration as it is, with the scripts of `new_worker`, and the

@@ -47,6 +47,16 @@ impl SwRegistrations {
             return;
         }
         let workers = newest.map(|newest| newest.id).into_iter().collect();
+        let update_via_cache = registration.update_via_cache;
+        let stale = self.is_stale(registration);
+        if let Some(job) = self.first_job(key) {
+            job.stale = stale;
+            // Only `register()` says anything about caches. What an update would keep may have been
+            // changed while it waited.
+            if kind == JobType::Update {
+                job.update_via_cache = update_via_cache;
+            }
+        }
         // Steps 5 to 7 need the stored scripts to compare with.
         self.read_scripts_for_job(key, workers);
     }
@@ -159,11 +169,11 @@ impl SwRegistrations {
             return;
         };
         let is_update = registration.newest_worker().is_some();
-        let bypass_cache = registration.update_via_cache != UpdateViaCache::All
-            || (is_update && self.is_stale(registration));
+        let uses_cache = registration.update_via_cache == UpdateViaCache::All;
         let Some(job) = self.first_job(key) else {
             return;
         };
+        let bypass_cache = !uses_cache || (is_update && job.stale);
         let Some(url) = job.script_url.clone() else {
             return;
         };
@@ -203,6 +213,9 @@ impl SwRegistrations {
         loaded: LoadedScript,
     ) -> Result<ScriptResource, DomException> {
         let script = loaded.resource;
+        if (300..400).contains(&loaded.status) {
+            return Err(self.redirect_exception(key, &script.url));
+        }
         if !(200..300).contains(&loaded.status) {
             return Err(DomException::type_error(format!(
                 "the script {} was not loaded: the server answered with status {}",
@@ -234,6 +247,18 @@ impl SwRegistrations {
         Ok(script)
     }
 
+    /// The spec leaves both at the `TypeError` of a failed load; upstream's tests, and so the
+    /// browsers, want `register()` to name what is a rule about security.
+    fn redirect_exception(&mut self, key: &JobKey, script_url: &Url) -> DomException {
+        let message = format!(
+            "the server redirects {script_url}, which it may not do with a service worker's script"
+        );
+        match self.first_job(key).map(|job| job.kind) {
+            Some(JobType::Register) => ErrorClass::Security.exception(message),
+            _ => DomException::type_error(message),
+        }
+    }
+
     fn set_last_update_check(&mut self, key: &JobKey) {
         if let Some(id) = self.scopes.registration(&key.0, &key.1) {
             self.checked_with_server(id);
@@ -248,9 +273,17 @@ impl SwRegistrations {
         }
     }
 
-    /// Whether what is imported has to be asked of the server.
-    pub(crate) fn imports_bypass_cache(&self, registration: &Registration) -> bool {
-        registration.update_via_cache == UpdateViaCache::None || self.is_stale(registration)
+    /// Whether what a worker imports has to be asked of the server.
+    pub(crate) fn imports_bypass_cache(&self, worker: &Worker) -> bool {
+        let Some(registration) = self.registrations.get(&worker.registration) else {
+            return false;
+        };
+        let job = self
+            .jobs
+            .get(&registration.storage_key)
+            .and_then(|queues| queues.get(&registration.scope)?.front())
+            .filter(|_| worker.may_import());
+        registration.update_via_cache == UpdateViaCache::None || job.is_some_and(|job| job.stale)
     }
 
     /// Step 7, the comparison of the fetch hook.
@@ -292,10 +325,11 @@ impl SwRegistrations {
         let Some(registration) = self.registration_at(&key.0, &key.1) else {
             return;
         };
-        let bypass_cache = self.imports_bypass_cache(registration);
+        let update_via_cache = registration.update_via_cache;
         let Some(job) = self.first_job(key) else {
             return;
         };
+        let bypass_cache = update_via_cache == UpdateViaCache::None || job.stale;
         let worker_type = job.worker_type;
         let referrer = job.referrer.clone();
         let mut outstanding = BTreeMap::new();
@@ -364,12 +398,9 @@ impl SwRegistrations {
                 *changed |= stored.is_none_or(|stored| stored.body != loaded.resource.body);
                 updated.insert(url, loaded.resource);
             }
-            // A bad response does not count as a change; the stored script stays in use.
-            _ => {
-                if let Some(stored) = stored {
-                    updated.insert(url, stored.clone());
-                }
-            }
+            // A bad response does not count as a change. If there is one, then the new worker has to
+            // do without this script, or does not start.
+            _ => {}
         }
         let finished = outstanding
             .is_empty()
@@ -393,9 +424,7 @@ impl SwRegistrations {
         if !changed {
             // Step 9
             let update_via_cache = job.update_via_cache;
-            if let Some(registration) = self.registrations.get_mut(&id) {
-                registration.update_via_cache = update_via_cache;
-            }
+            self.change_update_via_cache(id, update_via_cache);
             self.refresh_record(id);
             self.resolve_with_registration(key);
             self.finish_job(key);
@@ -412,6 +441,16 @@ impl SwRegistrations {
         }
         // Step 14; step 15 follows when the host has answered.
         self.run_worker(worker);
+    }
+
+    /// Pages see it in the registration objects that they have.
+    fn change_update_via_cache(&mut self, id: RegistrationId, update_via_cache: UpdateViaCache) {
+        if let Some(registration) = self.registrations.get_mut(&id)
+            && registration.update_via_cache != update_via_cache
+        {
+            registration.update_via_cache = update_via_cache;
+            self.broadcast_registration(id);
+        }
     }
 
     fn new_worker(
@@ -510,6 +549,7 @@ impl SwRegistrations {
             worker_type: newest.worker_type,
             update_via_cache: registration.update_via_cache,
             referrer: None,
+            stale: false,
             promises: Vec::new(),
             settled: false,
             stage: Stage::Queued,

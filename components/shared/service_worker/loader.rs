@@ -19,8 +19,9 @@ pub struct ScriptRequest {
     pub worker_type: WorkerType,
     /// The page that asks; none for an update that no page asked for.
     pub referrer: Option<Url>,
-    /// Whether this is the main script: then the request carries `Service-Worker: script` and
-    /// a redirect is an error. An imported script may be redirected.
+    /// Whether this is the main script: then the request carries `Service-Worker: script`, and
+    /// a redirect is not followed but answered, which makes it an error. An imported script may be
+    /// redirected.
     pub is_top_level: bool,
     /// Whether a stored response has to be revalidated with the server (cache mode `no-cache`).
     pub bypass_cache: bool,

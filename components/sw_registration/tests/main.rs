@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails where it fails")]
 
 mod chaos;
+mod clearing;
 mod client_kinds;
 mod clients;
 mod lifecycle;
@@ -11,5 +12,7 @@ mod registering;
 mod support;
 mod table;
 mod thread;
+mod unregistering;
+mod updating;
 mod window_requests;
 mod workers;

@@ -94,6 +94,8 @@ pub struct World {
     worker_clients: BTreeSet<ClientId>,
     /// The host does not manage to stop workers.
     pub hold_stops: bool,
+    /// Stored scripts that workers do not import any more, whatever their script says.
+    pub ignore_imports_of_stored: Vec<Url>,
     pub terminated: Vec<WorkerId>,
     /// What the host of the windows has not done yet.
     pub window_requests: VecDeque<(u64, WindowRequest)>,
@@ -153,6 +155,7 @@ impl World {
             running: BTreeMap::new(),
             worker_clients: BTreeSet::new(),
             hold_stops: false,
+            ignore_imports_of_stored: Vec::new(),
             terminated: Vec::new(),
             window_requests: VecDeque::new(),
             notifications: Vec::new(),
@@ -197,9 +200,17 @@ impl World {
     }
 
     /// Serve a script. Its words say what a worker does that runs it: the types of the events that
-    /// it listens to; `throw`, to fail; `hang`, to never come to its end; `import:URL`.
+    /// it listens to; `throw`, to fail; `hang`, to never come to its end; `import:URL`, which fails
+    /// when the script is not there.
     pub fn serve(&mut self, address: &str, body: &str) {
         self.server.insert(url(address), Ok(script(address, body)));
+    }
+
+    /// Serve what is answered with this status.
+    pub fn serve_status(&mut self, address: &str, status: u16) {
+        let mut loaded = script(address, "");
+        loaded.status = status;
+        self.server.insert(url(address), Ok(loaded));
     }
 
     pub fn attach(&mut self, address: &str) -> ClientId {
@@ -624,7 +635,7 @@ impl World {
         let worker = start.worker;
         let client = ClientId(Uuid::from_u128(self.next().into()));
         let main = &start.scripts[&start.script_url];
-        let body = String::from_utf8(main.body.to_vec()).unwrap();
+        let mut body = String::from_utf8(main.body.to_vec()).unwrap();
         self.running.insert(worker, client);
         self.worker_clients.insert(client);
         self.inputs.push_back(Input::Attach(ClientDescription::new(
@@ -633,23 +644,31 @@ impl World {
             start.script_url.clone(),
             ClientKind::ServiceWorker(worker),
         )));
-        for import in body
+        let words = body.clone();
+        for import in words
             .split(' ')
             .filter_map(|word| word.strip_prefix("import:"))
         {
             let import = start.script_url.join(import).unwrap();
+            if self.ignore_imports_of_stored.contains(&import) {
+                continue;
+            }
             let report = if start.scripts.contains_key(&import) {
                 WorkerHostEvent::StoredScriptUsed {
                     worker,
                     url: import,
                 }
-            } else {
-                let loaded = self.server[&import].clone().unwrap();
+            } else if let Some(Ok(loaded)) = self.server.get(&import)
+                && loaded.status == 200
+            {
                 WorkerHostEvent::ScriptImported {
                     worker,
-                    resource: loaded.resource,
+                    resource: loaded.resource.clone(),
                     from_cache: loaded.from_cache,
                 }
+            } else {
+                body.push_str(" throw");
+                continue;
             };
             self.inputs.push_back(Input::Host(report));
         }
