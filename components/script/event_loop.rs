@@ -13,6 +13,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use base::channel::Callback;
 use base::time::{Clock, MonotonicTime};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use parking_lot::Mutex;
@@ -223,6 +224,27 @@ impl EventLoop {
                 .or_insert_with(|| Rc::new(T::default())),
         );
         made.downcast().unwrap_or_default()
+    }
+
+    /// A callback for one answer from another thread: it is handled on this one, together with what
+    /// is kept until then.
+    pub(crate) fn answer<T: 'static, A: Send + 'static>(
+        &self,
+        kept: T,
+        handle: impl FnOnce(T, A) + Send + 'static,
+    ) -> Callback<A> {
+        let waiting = Mutex::new(Some((self.keep(kept), handle)));
+        let sender = self.sender();
+        Callback::new(move |answer| {
+            let Some((ticket, handle)) = waiting.lock().take() else {
+                return;
+            };
+            sender.queue(move |event_loop| {
+                if let Some(kept) = ticket.take(event_loop) {
+                    handle(kept, answer);
+                }
+            });
+        })
     }
 
     fn new_id(&self) -> u64 {

@@ -12,7 +12,8 @@ use crate::bindings::generated::{EventInit, HtmlFormElementMethods};
 use crate::bindings::{Fallible, Realm};
 use crate::dom_tree::{NodeId, Selectors, Tree};
 use crate::environment::Environment;
-use crate::window::page::{Navigation, Page};
+use crate::window::navigation::Navigation;
+use crate::window::page::Page;
 
 /// What is done when nobody cancels the click.
 enum Activation {
@@ -62,7 +63,7 @@ pub(super) fn click(realm: &Realm, element: &HtmlElement) -> Fallible<()> {
         Activation::Toggle(_) => toggled(realm, element, target),
         Activation::Follow(url) => {
             if let Some(page) = realm.service::<Page>() {
-                page.navigate(Navigation::to(url));
+                page.navigate(realm, Navigation::to(url));
             }
             Ok(())
         }
@@ -223,13 +224,16 @@ pub(super) fn submit(
     let body = body.finish();
     match form.method(realm).to_string().as_str() {
         "dialog" => {}
-        "post" => page.navigate(Navigation {
-            body: Some(body),
-            ..Navigation::to(url)
-        }),
+        "post" => page.navigate(
+            realm,
+            Navigation {
+                body: Some(body),
+                ..Navigation::to(url)
+            },
+        ),
         _ => {
             url.set_query(Some(&body));
-            page.navigate(Navigation::to(url));
+            page.navigate(realm, Navigation::to(url));
         }
     }
     Ok(())

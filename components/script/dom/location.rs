@@ -8,7 +8,8 @@ use url::{Url, quirks};
 use crate::bindings::generated::LocationMethods;
 use crate::bindings::{Dom, Error, Fallible, Realm, Reflector, UsvString};
 use crate::environment::Environment;
-use crate::window::page::{Navigation, Page};
+use crate::window::navigation::Navigation;
+use crate::window::page::Page;
 
 dom_struct! {
     /// <https://html.spec.whatwg.org/multipage/nav-history-apis.html#the-location-interface>
@@ -51,7 +52,7 @@ fn change(realm: &Realm, change: impl FnOnce(&mut Url) -> Result<(), ()>) -> Fal
     let page = page(realm)?;
     let mut url = page.url();
     if change(&mut url).is_ok() && url != page.url() {
-        page.navigate(Navigation::to(url));
+        page.navigate(realm, Navigation::to(url));
     }
     Ok(())
 }
@@ -144,7 +145,7 @@ impl LocationMethods for Location {
     }
 
     fn assign(&self, realm: &Realm, url: UsvString) -> Fallible<()> {
-        page(realm)?.navigate(Navigation::to(parse(realm, &url)?));
+        page(realm)?.navigate(realm, Navigation::to(parse(realm, &url)?));
         Ok(())
     }
 
@@ -155,10 +156,13 @@ impl LocationMethods for Location {
 
     fn reload(&self, realm: &Realm) -> Fallible<()> {
         let page = page(realm)?;
-        page.navigate(Navigation {
-            reload: true,
-            ..Navigation::to(page.url())
-        });
+        page.navigate(
+            realm,
+            Navigation {
+                reload: true,
+                ..Navigation::to(page.url())
+            },
+        );
         Ok(())
     }
 }

@@ -144,12 +144,12 @@ impl WindowMethods for Window {
     fn closed(&self, realm: &Realm) -> bool {
         realm
             .service::<Page>()
-            .is_some_and(|page| page.is_closing())
+            .is_some_and(|page| page.context.is_closing())
     }
 
     fn close(&self, realm: &Realm) -> Fallible<()> {
         if let Some(page) = realm.service::<Page>() {
-            page.close();
+            page.context.close();
         }
         Ok(())
     }

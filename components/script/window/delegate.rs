@@ -1,6 +1,6 @@
 //! What a page's scripts tell their console and do wrong, on its way to the embedder.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use url::Url;
@@ -13,40 +13,18 @@ use crate::watchdog::Watchdog;
 pub(super) struct PageDelegate {
     services: Services,
     url: Url,
-    watchdog: Rc<Watchdog>,
-    /// Where the script was that has just been stopped.
-    stopped_at: RefCell<String>,
-    /// Whether the window ends, so that scripts are stopped without their fault.
-    pub(super) ending: Cell<bool>,
+    stopped: Rc<StoppedScript>,
 }
 
 impl PageDelegate {
-    pub(super) fn new(services: Services, url: Url, watchdog: Rc<Watchdog>) -> Self {
+    pub(super) fn new(services: Services, url: Url, stopped: Rc<StoppedScript>) -> Self {
+        // Until it is known better, what is stopped is the newest document's.
+        stopped.url.replace(Some(url.clone()));
         Self {
             services,
             url,
-            watchdog,
-            stopped_at: RefCell::default(),
-            ending: Cell::new(false),
+            stopped,
         }
-    }
-
-    /// A task was stopped because it ran too long.
-    pub(super) fn script_was_stopped(&self) {
-        let place = self.stopped_at.take();
-        let mut text = self.watchdog.explanation();
-        if !place.is_empty() {
-            text.push('\n');
-            text.push_str(&place);
-        }
-        self.report_error(text);
-    }
-
-    pub(super) fn report_error(&self, text: String) {
-        let source = self.source();
-        self.services
-            .report
-            .call(ScriptReport::ScriptError { source, text });
     }
 
     fn source(&self) -> ScriptSource {
@@ -65,14 +43,56 @@ impl RealmDelegate for PageDelegate {
     }
 
     fn uncaught_exception(&self, report: ExceptionReport) {
-        if self.watchdog.terminator().is_terminated() {
+        let watchdog = &self.stopped.watchdog;
+        if watchdog.terminator().is_terminated() {
             return;
         }
-        if self.watchdog.has_expired() {
+        if watchdog.has_expired() {
             // Told once, when the task has ended.
-            self.stopped_at.replace(report.stack.trim_end().to_owned());
+            let place = report.stack.trim_end().to_owned();
+            self.stopped.place.replace(place);
+            self.stopped.url.replace(Some(self.url.clone()));
             return;
         }
-        self.report_error(exception_text(&report));
+        let (source, text) = (self.source(), exception_text(&report));
+        self.services
+            .report
+            .call(ScriptReport::ScriptError { source, text });
+    }
+}
+
+/// What is known of a script that the watchdog has stopped, until its task has ended.
+pub(super) struct StoppedScript {
+    services: Services,
+    watchdog: Rc<Watchdog>,
+    place: RefCell<String>,
+    url: RefCell<Option<Url>>,
+}
+
+impl StoppedScript {
+    pub(super) fn new(services: &Services, watchdog: &Rc<Watchdog>) -> Self {
+        Self {
+            services: services.clone(),
+            watchdog: Rc::clone(watchdog),
+            place: RefCell::default(),
+            url: RefCell::default(),
+        }
+    }
+
+    /// A task was stopped because it ran too long.
+    pub(super) fn report(&self) {
+        let Some(url) = self.url.borrow().clone() else {
+            return;
+        };
+        let place = self.place.take();
+        let mut text = self.watchdog.explanation();
+        if !place.is_empty() {
+            text.push('\n');
+            text.push_str(&place);
+        }
+        let source = ScriptSource::Page { url };
+        self.services
+            .report
+            .call(ScriptReport::ScriptError { source, text });
     }
 }

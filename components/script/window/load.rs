@@ -2,12 +2,14 @@
 //!
 //! <https://html.spec.whatwg.org/multipage/document-lifecycle.html>
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use net::{CredentialsMode, Destination, FetchResult, Request, RequestMode, Response};
 use url::Url;
 
-use super::page::{Navigation, Page, ReadyState};
+use super::navigation::Navigation;
+use super::page::{Page, ReadyState};
 use super::scripts::{self, Next};
 use crate::bindings::generated::EventInit;
 use crate::bindings::report::report_exception;
@@ -114,7 +116,7 @@ enum Phase {
 
 /// Takes a document from its text to its `load` event, a step at a time.
 pub(super) struct Loader {
-    phase: Phase,
+    phase: Cell<Phase>,
     page: Rc<Page>,
     document: Dom<Document>,
     window: Dom<Window>,
@@ -139,7 +141,7 @@ impl Loader {
         parser.push(text);
         page.parser.replace(Some(parser));
         Self {
-            phase: Phase::Parsing,
+            phase: Cell::new(Phase::Parsing),
             page,
             document,
             window,
@@ -148,7 +150,7 @@ impl Loader {
 
     /// Whether the `load` event was fired.
     pub(super) fn is_loaded(&self) -> bool {
-        self.phase == Phase::Loaded
+        self.phase.get() == Phase::Loaded
     }
 
     /// What can be done now, each as a task of its own.
@@ -157,7 +159,7 @@ impl Loader {
         if scripts.independent_is_ready() {
             return Some(Step::Run(Next::Independent));
         }
-        match self.phase {
+        match self.phase.get() {
             Phase::Parsing if scripts.blocks_parser() => scripts
                 .blocking_is_ready()
                 .then_some(Step::Run(Next::Blocking)),
@@ -172,7 +174,7 @@ impl Loader {
     }
 
     /// Does one step.
-    pub(super) fn advance(&mut self, realm: &Realm, step: &Step) {
+    pub(super) fn advance(&self, realm: &Realm, step: &Step) {
         let result = match step {
             Step::Run(next) => {
                 scripts::run_next(&self.page, realm, *next);
@@ -187,7 +189,7 @@ impl Loader {
         }
     }
 
-    fn parse(&mut self, realm: &Realm) -> Fallible<()> {
+    fn parse(&self, realm: &Realm) -> Fallible<()> {
         // The parser is not borrowed while a script runs, which may write into it.
         let stop = self
             .page
@@ -207,7 +209,7 @@ impl Loader {
                 if let Some(parser) = self.page.parser.take() {
                     parser.finish();
                 }
-                self.phase = Phase::Deferred;
+                self.phase.set(Phase::Deferred);
                 // The event handlers in the attributes of `body` are the window's.
                 let body = self.page.store.tree.borrow().body();
                 if let Some(body) = body {
@@ -219,15 +221,15 @@ impl Loader {
     }
 
     /// <https://html.spec.whatwg.org/multipage/parsing.html#the-end>
-    fn end_parsing(&mut self, realm: &Realm) -> Fallible<()> {
-        self.phase = Phase::AwaitingLoad;
+    fn end_parsing(&self, realm: &Realm) -> Fallible<()> {
+        self.phase.set(Phase::AwaitingLoad);
         document::fire(&self.document, realm, "DOMContentLoaded", true)?;
         service_worker::enable_messages(realm);
         Ok(())
     }
 
-    fn load(&mut self, realm: &Realm) -> Fallible<()> {
-        self.phase = Phase::Loaded;
+    fn load(&self, realm: &Realm) -> Fallible<()> {
+        self.phase.set(Phase::Loaded);
         self.become_ready(realm, ReadyState::Complete)?;
         self.fire_at_window(realm, "load")?;
         self.fire_at_window(realm, "pageshow")

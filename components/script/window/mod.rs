@@ -1,20 +1,28 @@
-//! Windows: each on a thread of its own, with its own engine.
+//! Windows: each that an embedder opens on a thread of its own, with its own engine.
 //!
 //! - [`open`] starts a window, [`WindowHandle`] is the way to it;
-//! - `inbox`: what reaches the thread;
-//! - `thread`: its loop, from document to document;
+//! - `inbox`: what the embedder tells it;
+//! - `thread`: how its thread starts and ends;
+//! - `agent`: what the browsing contexts of the thread share, and its loop;
+//! - `browsing_context`: a place that shows one document after the other;
+//! - `navigation`: from one document to the next;
 //! - `load`: from a response to a page;
-//! - `page`: the state of one document;
+//! - `open_document`: a document in its realm;
+//! - `page`: the state of a document;
 //! - `scripts`: `script` elements;
 //! - `evaluate`: what a developer types;
 //! - `binding`: functions that the embedder gives to pages;
 //! - `delegate`: what goes wrong, and the console.
 
+mod agent;
 mod binding;
+mod browsing_context;
 mod delegate;
 mod evaluate;
 mod inbox;
 mod load;
+pub(crate) mod navigation;
+mod open_document;
 pub(crate) mod page;
 pub(crate) mod scripts;
 mod thread;

@@ -6,12 +6,17 @@ use std::rc::Rc;
 use encoding_rs::Encoding;
 use url::Url;
 
-use super::inbox::{Inbox, Input};
+use super::browsing_context::BrowsingContext;
+use super::navigation::Navigation;
 use super::scripts::ScriptQueues;
-use crate::bindings::generated::DocumentReadyState;
+use crate::bindings::Realm;
+use crate::bindings::generated::{DocumentReadyState, EventInit};
+use crate::bindings::report::report_exception;
+use crate::dom::event_target::EventTarget;
 use crate::dom::node_store::NodeStore;
 use crate::dom_tree::{DocumentParser, NodeId};
 use crate::environment::Environment;
+use crate::event_loop::EventLoop;
 
 /// <https://html.spec.whatwg.org/multipage/dom.html#current-document-readiness>
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -31,30 +36,6 @@ impl From<ReadyState> for DocumentReadyState {
     }
 }
 
-/// Where a window is going.
-#[derive(Clone, Debug)]
-pub(crate) struct Navigation {
-    pub(crate) url: Url,
-    /// The fields of a form that is sent by `POST`.
-    pub(crate) body: Option<String>,
-    /// Whether the same document is wanted anew.
-    pub(crate) reload: bool,
-    /// The document that asks.
-    pub(crate) referrer: Option<Url>,
-}
-
-impl Navigation {
-    /// To another document.
-    pub(crate) fn to(url: Url) -> Self {
-        Self {
-            url,
-            body: None,
-            reload: false,
-            referrer: None,
-        }
-    }
-}
-
 /// The state of one document in its window.
 pub(crate) struct Page {
     pub(crate) store: Rc<NodeStore>,
@@ -62,15 +43,14 @@ pub(crate) struct Page {
     pub(crate) content_type: String,
     pub(crate) referrer: Option<Url>,
     pub(crate) scripts: ScriptQueues,
-    pub(crate) inbox: Inbox,
+    /// Where it is shown, or was.
+    pub(crate) context: Rc<BrowsingContext>,
     /// Until the document is parsed.
     pub(super) parser: RefCell<Option<DocumentParser>>,
     encoding: &'static Encoding,
     url: RefCell<Url>,
     ready_state: Cell<ReadyState>,
     focused: Cell<Option<NodeId>>,
-    navigation: RefCell<Option<Navigation>>,
-    closing: Cell<bool>,
 }
 
 impl Page {
@@ -79,22 +59,20 @@ impl Page {
         content_type: String,
         encoding: &'static Encoding,
         referrer: Option<Url>,
-        inbox: Inbox,
+        context: Rc<BrowsingContext>,
     ) -> Self {
         Self {
             store: Rc::default(),
             content_type,
             referrer,
             scripts: ScriptQueues::default(),
-            inbox,
+            context,
             parser: RefCell::default(),
             encoding,
             url: RefCell::new(environment.creation_url.clone()),
             environment,
             ready_state: Cell::new(ReadyState::Loading),
             focused: Cell::new(None),
-            navigation: RefCell::default(),
-            closing: Cell::new(false),
         }
     }
 
@@ -145,11 +123,10 @@ impl Page {
         true
     }
 
-    /// Go to another document, or to another fragment of this one. It happens when the task has
-    /// ended; the last one counts.
+    /// Go to another document, or to another fragment of this one.
     ///
     /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#navigate>
-    pub(crate) fn navigate(&self, navigation: Navigation) {
+    pub(crate) fn navigate(&self, realm: &Realm, navigation: Navigation) {
         let old = self.url();
         let is_fragment = navigation.url.fragment().is_some()
             && !navigation.reload
@@ -157,34 +134,13 @@ impl Page {
             && without_fragment(&navigation.url) == without_fragment(&old);
         if is_fragment {
             self.set_url(navigation.url);
-            self.inbox.put(Input::HashChanged);
+            queue_event(realm, "hashchange");
             return;
         }
-        self.navigation.replace(Some(Navigation {
+        self.context.navigate(Navigation {
             referrer: Some(old),
             ..navigation
-        }));
-        self.inbox.wake();
-    }
-
-    pub(super) fn take_navigation(&self) -> Option<Navigation> {
-        self.navigation.take()
-    }
-
-    /// Whether the document is about to go away.
-    pub(super) fn is_leaving(&self) -> bool {
-        self.closing.get() || self.navigation.borrow().is_some()
-    }
-
-    /// Close the window, when the task has ended.
-    pub(crate) fn close(&self) {
-        self.closing.set(true);
-        self.inbox.wake();
-    }
-
-    /// Whether the window is being closed.
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.get()
+        });
     }
 
     /// Free nodes that nothing refers to any more.
@@ -194,6 +150,22 @@ impl Page {
             self.store.collect_garbage(|id| Some(id) == focused);
         }
     }
+}
+
+/// Fire an event at the window in a task of its own.
+fn queue_event(realm: &Realm, type_: &'static str) {
+    let Some(event_loop) = realm.service::<EventLoop>() else {
+        return;
+    };
+    let ticket = event_loop.keep(realm.root());
+    event_loop.sender().queue(move |event_loop| {
+        if let Some(realm) = ticket.take(event_loop)
+            && let Some(window) = realm.global::<EventTarget>()
+            && let Err(error) = window.fire_event(&realm, type_, &EventInit::default())
+        {
+            report_exception(&realm, error);
+        }
+    });
 }
 
 fn without_fragment(url: &Url) -> Url {

@@ -6,11 +6,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use base::channel::Callback;
 use net::{CredentialsMode, Destination, FetchResult, Request, RequestMode};
 use url::Url;
 
-use super::inbox::Input;
 use super::page::Page;
 use crate::bindings::generated::EventInit;
 use crate::bindings::report::report_exception;
@@ -19,6 +17,7 @@ use crate::dom::node_store::NodeStore;
 use crate::dom_tree::{
     NodeId, PreparedScript, ScriptKind, ScriptSource, ScriptTiming, decode_text,
 };
+use crate::event_loop::EventLoop;
 use crate::modules::{self, FetchOptions};
 use crate::services::{ScriptReport, ScriptSource as Source};
 
@@ -187,7 +186,7 @@ pub(crate) fn prepare_inserted(realm: &Realm, store: &Rc<NodeStore>, element: No
 }
 
 /// Run a prepared script if its time has come, else fetch it and let it wait.
-pub(super) fn start(page: &Page, realm: &Realm, prepared: PreparedScript) {
+pub(super) fn start(page: &Rc<Page>, realm: &Realm, prepared: PreparedScript) {
     let PreparedScript {
         element,
         kind,
@@ -218,7 +217,7 @@ pub(super) fn start(page: &Page, realm: &Realm, prepared: PreparedScript) {
         }
         ScriptSource::External(source) => match page.environment.parse_url(&source) {
             Ok(url) if kind == ScriptKind::Module => module = Some(Module::External(url)),
-            Ok(url) => fetch(page, script.fetch, url),
+            Ok(url) => fetch(page, realm, script.fetch, url),
             Err(_) => {
                 script.text =
                     Text::Failed(format!("The script URL \"{source}\" is not a valid URL."));
@@ -241,7 +240,7 @@ pub(super) fn start(page: &Page, realm: &Realm, prepared: PreparedScript) {
         fetch_module(page, realm, element, fetch, module);
     }
     if timing != ScriptTiming::Immediately {
-        page.inbox.wake();
+        page.context.wake();
     }
 }
 
@@ -282,7 +281,7 @@ fn fetch_module(page: &Page, realm: &Realm, element: NodeId, fetch: u64, module:
             Err(reason) => Text::Failed(reason),
         };
         page.scripts.arrived(fetch, text);
-        page.inbox.wake();
+        page.context.wake();
     });
     match module {
         Module::External(url) => modules::fetch_graph(realm, url, options, then),
@@ -295,7 +294,7 @@ fn fetch_module(page: &Page, realm: &Realm, element: NodeId, fetch: u64, module:
 }
 
 /// <https://html.spec.whatwg.org/multipage/webappapis.html#fetch-a-classic-script>
-fn fetch(page: &Page, id: u64, url: Url) {
+fn fetch(page: &Rc<Page>, realm: &Realm, id: u64, url: Url) {
     let environment = &page.environment;
     let request = Request {
         mode: RequestMode::NoCors,
@@ -304,13 +303,17 @@ fn fetch(page: &Page, id: u64, url: Url) {
         referrer: Some(page.url()),
         ..Request::new(url)
     };
-    let inbox = page.inbox.clone();
-    let done = Callback::new(move |result| inbox.put(Input::Script(id, result)));
+    let Some(event_loop) = realm.service::<EventLoop>() else {
+        return;
+    };
+    let done = event_loop.answer(Rc::clone(page), move |page, result| {
+        arrived(&page, id, result);
+    });
     environment.services.net.fetch(request, done);
 }
 
 /// A script has come, or not.
-pub(super) fn arrived(page: &Page, fetch: u64, result: FetchResult) {
+fn arrived(page: &Page, fetch: u64, result: FetchResult) {
     let text = match result {
         Err(error) => Text::Failed(format!("A script could not be loaded: {error}.")),
         Ok(response) => {
