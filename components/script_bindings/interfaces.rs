@@ -401,7 +401,10 @@ impl Emitter<'_, '_> {
         let is_promise = matches!(type_, Type::Promise(_));
         let getter = self.function(owner, &attribute.name, "Getter", is_promise, &getter);
         let setter = if attribute.replaceable {
-            Some(format!("call.replace({:?})", attribute.name))
+            Some(format!(
+                "call.this::<{path}>()?; call.replace({:?})",
+                attribute.name
+            ))
         } else if let Some(forward) = &attribute.put_forwards {
             Some(format!(
                 "{this} call.put_forward({:?}, {forward:?})",

@@ -230,8 +230,11 @@ pub(super) fn define_all(realm: &Realm, global_interface: InterfaceId) -> Fallib
     for namespace in NAMESPACES {
         define_namespace(realm, namespace)?;
     }
+    // The engine's own name for it, which would hide the interface's.
+    global.delete(realm, &realm.intrinsic("toStringTag")?)?;
     global.set_prototype(realm, &realm.prototype_of(global_interface)?)?;
-    realm.define_unforgeables(global_interface, &global)
+    realm.define_unforgeables(global_interface, &global)?;
+    super::immutable_prototype::protect(realm)
 }
 
 #[derive(Default)]

@@ -63,6 +63,7 @@ mod function;
 pub mod generated;
 #[macro_use]
 pub mod host_object;
+mod immutable_prototype;
 pub mod indexed;
 pub mod interface;
 mod intrinsics;

@@ -45,6 +45,8 @@ pub struct Realm {
     holder: Cell<qjs::JSValue>,
     global: OnceCell<Box<dyn DomObject>>,
     pub(super) interfaces: RefCell<Interfaces>,
+    /// Where the objects are whose prototypes do not change.
+    pub(super) immutable_prototypes: RefCell<Vec<usize>>,
     services: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
     /// Those of the services that hold JavaScript values.
     traced_services: RefCell<Vec<Rc<dyn Traceable>>>,
@@ -93,6 +95,7 @@ impl Realm {
             holder: Cell::new(qjs::JS_UNDEFINED),
             global: OnceCell::new(),
             interfaces: RefCell::new(Interfaces::default()),
+            immutable_prototypes: RefCell::default(),
             services: RefCell::new(HashMap::new()),
             traced_services: RefCell::default(),
         });

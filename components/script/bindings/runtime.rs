@@ -293,6 +293,16 @@ impl RuntimeState {
         self.globals.borrow_mut().retain(|_, other| *other != realm);
     }
 
+    /// Whether the object at this address is a global object, or one that such an object inherits
+    /// from.
+    pub(super) fn has_immutable_prototype(&self, address: usize) -> bool {
+        // SAFETY: a realm removes itself from the table before it is freed.
+        self.globals.borrow().values().any(|realm| unsafe {
+            let addresses = &realm.as_ref().immutable_prototypes;
+            addresses.borrow().contains(&address)
+        })
+    }
+
     pub(super) fn realm_of_global(&self, address: usize) -> Option<NonNull<Realm>> {
         self.globals.borrow().get(&address).copied()
     }

@@ -269,3 +269,42 @@ fn memory_and_stack_limits_hold() {
     let page = Page::new();
     assert!(page.run("(function f() { f(); })()").contains("RangeError"));
 }
+
+#[test]
+fn the_global_object_and_what_it_inherits_from_keep_their_prototypes() {
+    for page in [Page::new(), Page::service_worker()] {
+        let chain = "let kinds = [];
+            for (let object = self; object; object = Object.getPrototypeOf(object)) {
+                const current = Object.getPrototypeOf(object);
+                let kind = '';
+                try { Object.setPrototypeOf(object, {}); kind += 'O' } catch (e) { kind += e.name[0] }
+                try { object.__proto__ = null; kind += 'A' } catch (e) { kind += e.name[0] }
+                kind += Reflect.setPrototypeOf(object, {});
+                kind += Reflect.setPrototypeOf(object, current);
+                kinds.push(kind, Object.setPrototypeOf(object, current) === object);
+            }
+            new Set(kinds.filter((_, index) => kinds.length - index > 2)).size + ' ' + kinds";
+        let kinds = page.run(chain);
+        assert!(
+            kinds.starts_with("2 TTfalsetrue,true,TTfalsetrue,true,"),
+            "{kinds}"
+        );
+    }
+}
+
+#[test]
+fn other_objects_get_other_prototypes() {
+    let page = Page::new();
+    let script = "const a = {}, b = {};
+        const results = [Object.setPrototypeOf(a, b) === a, Reflect.setPrototypeOf(b, null),
+            Object.getPrototypeOf(a) === b, Object.setPrototypeOf.name, Object.setPrototypeOf.length];
+        try { Object.setPrototypeOf(a, 1) } catch (error) { results.push(error.name) }
+        try { Object.setPrototypeOf() } catch (error) { results.push(error.name) }
+        const object = {}; object.__proto__ = Array.prototype;
+        results.push(object instanceof Array, String(window));
+        results.join()";
+    assert_eq!(
+        page.run(script),
+        "true,true,true,setPrototypeOf,2,TypeError,TypeError,true,[object Window]"
+    );
+}

@@ -38,6 +38,8 @@ enum ServiceWorkerUpdateViaCache {
   "none"
 };
 
+WorkerNavigator includes NavigatorServiceWorker;
+
 interface mixin NavigatorServiceWorker {
   [SecureContext, SameObject, Throws] readonly attribute ServiceWorkerContainer serviceWorker;
 };
