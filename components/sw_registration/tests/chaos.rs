@@ -7,7 +7,10 @@ use base::ids::{ClientId, RequestId};
 use proptest::prelude::*;
 use storage::Tree;
 use sw_registration::SwPolicy;
-use sw_traits::{EventOutcome, SerializedMessage, SwRequest};
+use sw_traits::{
+    ClientKind, ClientUpdate, ControllerSource, EventOutcome, SerializedMessage, SwRequest,
+    VisibilityState,
+};
 
 use crate::support::{World, register, register_with_scope, sync, url};
 
@@ -24,6 +27,9 @@ const BODIES: [&str; 5] = [
 #[derive(Clone, Debug)]
 enum Step {
     Attach(usize),
+    AttachKind(usize, ClientKind, bool),
+    AttachChild(usize, ClientKind),
+    Tell(usize, ClientUpdate),
     Detach(usize),
     Serve(usize, usize),
     Register(usize, usize, usize),
@@ -33,6 +39,11 @@ enum Step {
     Claim(usize),
     Message(usize, usize),
     Ready(usize),
+    GetClient(usize, usize),
+    OpenWindow(usize),
+    FocusWindow(usize, usize),
+    EndWindowRequest(Option<usize>),
+    StopWorker(usize),
     Dispatch(usize),
     Hold(bool, bool),
     HoldEvents,
@@ -45,10 +56,31 @@ enum Step {
     Restart,
 }
 
+fn kind() -> impl Strategy<Value = ClientKind> {
+    prop::sample::select(vec![
+        ClientKind::Window,
+        ClientKind::DedicatedWorker,
+        ClientKind::SharedWorker,
+    ])
+}
+
+fn client_update() -> impl Strategy<Value = ClientUpdate> {
+    prop_oneof![
+        (0..2_usize).prop_map(|scope| ClientUpdate::CreationUrl(url(SCOPES[scope]))),
+        Just(ClientUpdate::ExecutionReady),
+        Just(ClientUpdate::Visibility(VisibilityState::Hidden)),
+        any::<bool>().prop_map(ClientUpdate::Focus),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let one_of = || 0..4_usize;
     prop_oneof![
         (0..2_usize).prop_map(Step::Attach),
+        (0..2_usize, kind(), any::<bool>())
+            .prop_map(|(scope, kind, ready)| Step::AttachKind(scope, kind, ready)),
+        (one_of(), kind()).prop_map(|(creator, kind)| Step::AttachChild(creator, kind)),
+        (one_of(), client_update()).prop_map(|(client, update)| Step::Tell(client, update)),
         one_of().prop_map(Step::Detach),
         (0..2_usize, 0..BODIES.len()).prop_map(|(script, body)| Step::Serve(script, body)),
         (one_of(), 0..2_usize, 0..2_usize)
@@ -59,6 +91,11 @@ fn step() -> impl Strategy<Value = Step> {
         one_of().prop_map(Step::Claim),
         (one_of(), one_of()).prop_map(|(client, worker)| Step::Message(client, worker)),
         one_of().prop_map(Step::Ready),
+        (one_of(), one_of()).prop_map(|(worker, client)| Step::GetClient(worker, client)),
+        one_of().prop_map(Step::OpenWindow),
+        (one_of(), one_of()).prop_map(|(worker, client)| Step::FocusWindow(worker, client)),
+        prop::option::of(one_of()).prop_map(Step::EndWindowRequest),
+        (0..2_usize).prop_map(Step::StopWorker),
         (0..2_usize).prop_map(Step::Dispatch),
         (any::<bool>(), any::<bool>()).prop_map(|(loads, commits)| Step::Hold(loads, commits)),
         Just(Step::HoldEvents),
@@ -93,12 +130,27 @@ impl Asked {
 }
 
 fn take(world: &mut World, asked: &mut Asked, step: &Step) {
-    let worker_client = |world: &World, number: usize| {
-        let clients: Vec<ClientId> = world.running.values().copied().collect();
-        (!clients.is_empty()).then(|| clients[number % clients.len()])
-    };
     match *step {
         Step::Attach(scope) => asked.clients.push(world.attach(SCOPES[scope])),
+        Step::AttachKind(scope, kind, ready) => {
+            let client = world.attach_with(SCOPES[scope], kind, |client| {
+                client.execution_ready = ready;
+            });
+            asked.clients.push(client);
+        }
+        Step::AttachChild(number, kind) => {
+            if let Some(creator) = asked.client(number) {
+                let child = world.attach_with("about:blank", kind, |client| {
+                    client.controller = ControllerSource::Client(creator);
+                });
+                asked.clients.push(child);
+            }
+        }
+        Step::Tell(number, ref update) => {
+            if let Some(client) = asked.client(number) {
+                world.update_client(client, update.clone());
+            }
+        }
         Step::Detach(number) => {
             if let Some(client) = asked.client(number) {
                 asked.clients.retain(|found| *found != client);
@@ -119,16 +171,6 @@ fn take(world: &mut World, asked: &mut Asked, step: &Step) {
             let scope = url(SCOPES[scope]);
             asked.ask(world, asked.client(client), SwRequest::Unregister { scope });
         }
-        Step::SkipWaiting(number) => {
-            if let Some(client) = worker_client(world, number) {
-                world.ask(client, SwRequest::SkipWaiting).unwrap();
-            }
-        }
-        Step::Claim(number) => {
-            if let Some(client) = worker_client(world, number) {
-                let _ = world.ask(client, SwRequest::ClaimClients);
-            }
-        }
         Step::Message(client, number) => {
             let workers: Vec<_> = world.starts.iter().map(|start| start.worker).collect();
             if let (Some(client), false) = (asked.client(client), workers.is_empty()) {
@@ -143,6 +185,13 @@ fn take(world: &mut World, asked: &mut Asked, step: &Step) {
                 world.request(client, SwRequest::Ready);
             }
         }
+        Step::EndWindowRequest(number) => {
+            if !world.window_requests.is_empty() {
+                let shown = number.and_then(|number| asked.client(number));
+                world.end_window_request(Ok(shown));
+            }
+        }
+        Step::StopWorker(scope) => world.stop_worker(SCOPES[scope]),
         Step::Dispatch(scope) => asked.tokens.push(world.dispatch(SCOPES[scope], sync("x"))),
         Step::Hold(loads, commits) => (world.hold_loads, world.hold_commits) = (loads, commits),
         Step::HoldEvents => world.held_events = ["install", "activate", "sync"].into(),
@@ -177,11 +226,56 @@ fn take(world: &mut World, asked: &mut Asked, step: &Step) {
             *asked = Asked::default();
             world.restart();
         }
+        ref step => take_as_worker(world, asked, step),
+    }
+}
+
+/// What only a service worker that runs can do.
+fn take_as_worker(world: &mut World, asked: &Asked, step: &Step) {
+    let worker_client = |world: &World, number: usize| {
+        let clients: Vec<ClientId> = world.running.values().copied().collect();
+        (!clients.is_empty()).then(|| clients[number % clients.len()])
+    };
+    match *step {
+        Step::SkipWaiting(number) => {
+            if let Some(client) = worker_client(world, number) {
+                world.ask(client, SwRequest::SkipWaiting).unwrap();
+            }
+        }
+        Step::Claim(number) => {
+            if let Some(client) = worker_client(world, number) {
+                let _ = world.ask(client, SwRequest::ClaimClients);
+            }
+        }
+        Step::GetClient(worker, number) => {
+            // One that is not ready may stay so for ever.
+            if let Some(worker) = worker_client(world, worker) {
+                let id = asked.client(number);
+                world.request(worker, SwRequest::GetClient { id });
+            }
+        }
+        Step::OpenWindow(worker) => {
+            if let Some(worker) = worker_client(world, worker) {
+                let url = url(SCOPES[0]);
+                world.request(worker, SwRequest::OpenWindow { url });
+            }
+        }
+        Step::FocusWindow(worker, number) => {
+            if let (Some(worker), Some(client)) =
+                (worker_client(world, worker), asked.client(number))
+            {
+                world.request(worker, SwRequest::FocusClient { client });
+            }
+        }
+        _ => {}
     }
 }
 
 /// Let go of everything that was held, and wait for every limit.
 fn calm_down(world: &mut World) {
+    while !world.window_requests.is_empty() {
+        world.end_window_request(Ok(None));
+    }
     for _ in 0..20 {
         world.answer_loads();
         world.answer_commits();
@@ -238,6 +332,11 @@ proptest! {
             snapshot.iter().map(|found| found.registration.scope.to_string()).collect()
         };
         let seen = scopes(&world);
+        for client in &asked.clients {
+            let told = world.controllers(*client).last().and_then(|(worker, _)| *worker);
+            let is_gone = told.is_some_and(|worker| world.is_redundant(worker));
+            prop_assert!(!is_gone, "a client is controlled by a worker that is gone");
+        }
         let seen_workers: usize = world
             .machine
             .snapshot()

@@ -7,6 +7,8 @@ mod chaos;
 mod clearing;
 mod client_kinds;
 mod clients;
+mod component;
+mod isolation;
 mod lifecycle;
 mod registering;
 mod support;

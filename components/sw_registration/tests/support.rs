@@ -189,6 +189,7 @@ impl World {
         self.held_loads.clear();
         self.window_requests.clear();
         self.starts.clear();
+        self.events.clear();
         self.notifications.clear();
         self.dispatched.clear();
         self.run();
@@ -328,6 +329,21 @@ impl World {
             .handle_dispatch_event(self.now, &storage_key, &scope, event, limit, token);
         self.run();
         token
+    }
+
+    pub fn stop_worker(&mut self, scope: &str) {
+        let (storage_key, scope) = (key(scope), url(scope));
+        self.machine
+            .handle_stop_worker(self.now, &storage_key, &scope);
+        self.run();
+    }
+
+    /// Whether anybody was told that a worker's time is over.
+    pub fn is_redundant(&self, worker: WorkerId) -> bool {
+        self.events.values().flatten().any(|event| {
+            matches!(event, SwClientEvent::WorkerStateChanged { worker: info }
+                if info.id == worker && info.state == ServiceWorkerState::Redundant)
+        })
     }
 
     pub fn clear(&mut self, address: &str) -> u64 {

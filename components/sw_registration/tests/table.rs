@@ -88,6 +88,33 @@ const INPUTS: &[(&str, Step)] = &[
             world.crash(worker);
         }
     }),
+    ("skip waiting", |world, _| {
+        for client in world.running.values().copied().collect::<Vec<_>>() {
+            world.request(client, SwRequest::SkipWaiting);
+        }
+    }),
+    ("claim", |world, _| {
+        for client in world.running.values().copied().collect::<Vec<_>>() {
+            world.request(client, SwRequest::ClaimClients);
+        }
+    }),
+    ("stop worker", |world, _| world.stop_worker(PAGE)),
+    ("new page", |world, _| {
+        world.attach(PAGE);
+    }),
+    ("new script", |world, page| {
+        world.serve(SCRIPT, "install activate sync 3");
+        world.request(page, SwRequest::Update { scope: url(PAGE) });
+    }),
+    ("bad script", |world, page| {
+        world.serve(SCRIPT, "throw");
+        world.request(page, SwRequest::Update { scope: url(PAGE) });
+    }),
+    ("event fails", |world, _| {
+        world.end_held_events(&EventOutcome::Rejected {
+            reason: String::new(),
+        });
+    }),
     ("clear", |world, _| {
         world.clear(PAGE);
     }),
@@ -143,7 +170,8 @@ fn result_of(state: Step, input: Step) -> String {
             .first()
             .map(|found| &found.registration),
     );
-    for event in &world.events[&page][answers_before..] {
+    let events = world.events.get(&page).into_iter().flatten();
+    for event in events.skip(answers_before) {
         if let sw_traits::SwClientEvent::Answer { result, .. } = event {
             let answer = match result {
                 Ok(SwAnswer::Registration(_)) => "resolved".to_owned(),

@@ -1,213 +1,13 @@
-//! The component on its thread, with a store in a folder.
+//! What the thread adds to the state machine.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use base::channel::{Callback, Received, Receiver, Sender, unbounded};
-use base::exception::DomException;
-use base::ids::{ClientId, WorkerId};
-use base::time::{Clock, Timestamp};
-use parking_lot::Mutex;
-use storage::{Batch, Direction, KeyRange, Store, StoreConfig, Tree};
-use sw_registration::{SwPolicy, SwRegistrationConfig, SwRegistrationThread};
-use sw_traits::{
-    ClientDescription, ClientKind, EventDispatch, EventOutcome, LoadedScript, ScriptLoader,
-    ScriptRequest, SwAnswer, SwClientEvent, SwClientHandle, SwNotification, SwRegistrationHandle,
-    SwRegistrationMessage, SwRequest, WorkerHost, WorkerHostEvent, WorkerLaunch,
-};
-use url::Url;
+use base::channel::{Callback, unbounded};
+use storage::{Batch, Store, StoreConfig, Tree};
+use sw_traits::{EventOutcome, SwAnswer, SwNotification, SwRequest, WindowRequest};
 
-use crate::support::{key, register, script, sync, url};
-
-const PAGE: &str = "https://a.test/";
-const SCRIPT: &str = "https://a.test/worker.js";
-
-/// Long enough for any machine; nothing is expected to take it.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-#[derive(Default)]
-struct ManualClock(Mutex<Timestamp>);
-
-impl ManualClock {
-    fn advance(&self, duration: Duration) {
-        let mut now = self.0.lock();
-        *now = now.saturating_add(duration);
-    }
-}
-
-impl Clock for ManualClock {
-    fn now(&self) -> Timestamp {
-        *self.0.lock()
-    }
-}
-
-/// What the host was told.
-#[derive(Debug)]
-enum Told {
-    Start(Box<WorkerLaunch>),
-    Dispatch(EventDispatch),
-    Terminate,
-    ShutDown,
-}
-
-/// Starts every worker with listeners for everything; ends `install` and `activate` at once, and
-/// `sync` when it is told to.
-struct Host {
-    told: Sender<Told>,
-    events: BTreeMap<WorkerId, Callback<WorkerHostEvent>>,
-    end_syncs: bool,
-}
-
-impl WorkerHost for Host {
-    fn start(&mut self, launch: WorkerLaunch, events: Callback<WorkerHostEvent>) {
-        let worker = launch.worker;
-        let event_types = ["install", "activate", "sync"].map(str::to_owned).into();
-        events.call(WorkerHostEvent::Started {
-            worker,
-            event_types,
-        });
-        self.events.insert(worker, events);
-        self.told.send(Told::Start(Box::new(launch))).unwrap();
-    }
-
-    fn dispatch(&mut self, worker: WorkerId, dispatch: EventDispatch) {
-        if self.end_syncs || dispatch.kind.event_type() != "sync" {
-            self.events[&worker].call(WorkerHostEvent::EventEnded {
-                worker,
-                event: dispatch.event,
-                outcome: EventOutcome::Fulfilled,
-            });
-        }
-        self.told.send(Told::Dispatch(dispatch)).unwrap();
-    }
-
-    fn terminate(&mut self, worker: WorkerId) {
-        self.events[&worker].call(WorkerHostEvent::Stopped {
-            worker,
-            crash: None,
-        });
-        self.told.send(Told::Terminate).unwrap();
-    }
-
-    fn shut_down(&mut self, _patience: Duration) {
-        self.told.send(Told::ShutDown).unwrap();
-    }
-}
-
-struct Loader(BTreeMap<Url, LoadedScript>);
-
-impl ScriptLoader for Loader {
-    fn load(&mut self, request: ScriptRequest, done: Callback<Result<LoadedScript, DomException>>) {
-        let offline = || DomException::type_error("the network is down");
-        done.call(self.0.get(&request.url).cloned().ok_or_else(offline));
-    }
-}
-
-struct Engine {
-    component: SwRegistrationThread,
-    store: Store,
-    clock: Arc<ManualClock>,
-    told: Receiver<Told>,
-    notifications: Receiver<SwNotification>,
-}
-
-struct Page {
-    handle: SwClientHandle,
-    events: Receiver<SwClientEvent>,
-}
-
-fn start(folder: &Path, online: bool, end_syncs: bool) -> Engine {
-    let (store, _) = Store::open(StoreConfig::folder(folder)).unwrap();
-    let (told_sender, told) = unbounded();
-    let (notify, notifications) = unbounded();
-    let clock = Arc::new(ManualClock::default());
-    let server = online.then(|| (url(SCRIPT), script(SCRIPT, "worker")));
-    let config = SwRegistrationConfig {
-        policy: SwPolicy::default(),
-        store: store.clone(),
-        host: Box::new(Host {
-            told: told_sender,
-            events: BTreeMap::new(),
-            end_syncs,
-        }),
-        loader: Box::new(Loader(server.into_iter().collect())),
-        windows: None,
-        clock: Arc::clone(&clock) as Arc<dyn Clock>,
-        notify: Callback::to_sender(&notify, |notification| notification),
-    };
-    let component =
-        SwRegistrationThread::start(config, unbounded::<SwRegistrationMessage>()).unwrap();
-    Engine {
-        component,
-        store,
-        clock,
-        told,
-        notifications,
-    }
-}
-
-fn received<T>(receiver: &Receiver<T>) -> T {
-    match receiver.recv_timeout(Some(PATIENCE)) {
-        Received::Message(message) => message,
-        _ => panic!("it did not come"),
-    }
-}
-
-impl Engine {
-    fn handle(&self) -> SwRegistrationHandle {
-        self.component.handle()
-    }
-
-    fn open(&self, address: &str) -> Page {
-        let (sender, events) = unbounded();
-        let id = ClientId::random();
-        let client = ClientDescription::new(id, key(address), url(address), ClientKind::Window);
-        let events_to = Callback::to_sender(&sender, |event| event);
-        let handle = self.handle().attach_client(client, events_to).unwrap();
-        Page { handle, events }
-    }
-
-    fn dispatch(&self, tag: &str) -> Receiver<EventOutcome> {
-        let (sender, outcome) = unbounded();
-        self.handle().dispatch_event(
-            key(PAGE),
-            url(PAGE),
-            sync(tag),
-            Duration::from_secs(180),
-            Callback::to_sender(&sender, |outcome| outcome),
-        );
-        outcome
-    }
-
-    fn told_of(&self, wanted: impl Fn(&Told) -> bool) -> Told {
-        loop {
-            let told = received(&self.told);
-            if wanted(&told) {
-                return told;
-            }
-        }
-    }
-
-    fn count(&self, tree: Tree) -> usize {
-        self.store
-            .scan(tree, KeyRange::all(), Direction::Forward)
-            .count()
-    }
-}
-
-impl Page {
-    fn ask(&self, body: SwRequest) -> Result<SwAnswer, DomException> {
-        let asked = self.handle.request(body).unwrap();
-        loop {
-            match received(&self.events) {
-                SwClientEvent::Answer { request, result } if request == asked => return result,
-                _ => {}
-            }
-        }
-    }
-}
+use crate::component::{PAGE, SCRIPT, Told, received, start};
+use crate::support::{key, register, sync, url};
 
 #[test]
 fn an_event_starts_a_worker_after_a_restart_with_no_page_and_no_network() {
@@ -405,4 +205,45 @@ fn at_the_end_events_are_answered_and_the_workers_are_shut_down() {
     assert!(matches!(received(&outcome), EventOutcome::Crashed { .. }));
     engine.told_of(|told| matches!(told, Told::ShutDown));
     drop(engine);
+}
+
+#[test]
+fn the_host_of_the_windows_is_asked_and_its_answer_comes_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = start(folder.path(), true, true);
+    let page = engine.open(PAGE);
+    page.ask(register(SCRIPT)).unwrap();
+    let worker = engine.worker(&engine.launch());
+    let url = url("https://a.test/new");
+    let answer = worker.ask(SwRequest::OpenWindow { url: url.clone() });
+    assert_eq!(answer, Ok(SwAnswer::WindowClient(None)));
+    let storage_key = key(PAGE);
+    assert_eq!(
+        received(&engine.asked_windows),
+        WindowRequest::Open { storage_key, url }
+    );
+}
+
+#[test]
+fn a_worker_is_stopped_on_demand() {
+    let folder = tempfile::tempdir().unwrap();
+    let engine = start(folder.path(), true, true);
+    let page = engine.open(PAGE);
+    let (sender, stopped) = unbounded();
+    let stop = || {
+        let done = Callback::to_sender(&sender, |stopped| stopped);
+        engine.handle().stop_worker(key(PAGE), url(PAGE), done)
+    };
+    stop().unwrap();
+    assert!(!received(&stopped), "there is none");
+    page.ask(register(SCRIPT)).unwrap();
+    page.ask(SwRequest::Ready).unwrap();
+    assert_eq!(received(&engine.dispatch("first")), EventOutcome::Fulfilled);
+    stop().unwrap();
+    assert!(received(&stopped));
+    engine.told_of(|told| matches!(told, Told::Terminate));
+    assert_eq!(
+        received(&engine.dispatch("second")),
+        EventOutcome::Fulfilled
+    );
 }
