@@ -1,3 +1,4 @@
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -77,6 +78,31 @@ impl Tree {
             Source::File(file) => Some(file),
             Source::Bytes(_) => None,
         }
+    }
+
+    /// Where each path of the tree leads on disk, in order, for a server that knows only folders: a folder for a path that
+    /// ends with a slash, for another path the folder that has a file of its name. Bytes and files are put into `folder`.
+    pub(crate) fn place_in(&self, folder: &Path) -> io::Result<Vec<(&str, PathBuf)>> {
+        let mut places = Vec::new();
+        for (index, entry) in self.entries.iter().enumerate() {
+            let name = entry.path.rsplit('/').next().unwrap_or_default();
+            let place = folder.join(index.to_string());
+            let place = match &entry.target {
+                Target::Folder(folder) => std::path::absolute(folder)?,
+                Target::Bytes(bytes) => {
+                    std::fs::create_dir_all(&place)?;
+                    std::fs::write(place.join(name), bytes)?;
+                    place
+                }
+                Target::File(file) => {
+                    std::fs::create_dir_all(&place)?;
+                    std::fs::copy(file, place.join(name))?;
+                    place
+                }
+            };
+            places.push((entry.path.as_str(), place));
+        }
+        Ok(places)
     }
 
     /// The folders and the paths below which they are.

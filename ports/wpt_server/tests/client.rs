@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, Body};
-use wpt_server::{Config, Server, Tree};
+use wpt_server::{Certificates, Config, Server, Tree};
 
 /// A server, and a client that trusts it.
 pub(crate) struct Fixture {
@@ -54,20 +54,25 @@ fn write(folder: &Path, path: &str, content: &str) {
     std::fs::write(file, content).unwrap();
 }
 
+/// A client that trusts these certificates, and follows no redirect.
+pub(crate) fn agent(certificates: &Certificates) -> Agent {
+    let root = Certificate::from_der(certificates.authority()).to_owned();
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::Specific(Arc::new(vec![root])))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build();
+    Agent::config_builder()
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .tls_config(tls)
+        .build()
+        .new_agent()
+}
+
 impl Fixture {
     pub(crate) fn start(tree: Tree) -> Self {
         let server = Server::start(Config::new(tree)).unwrap();
-        let root = Certificate::from_der(server.certificates().authority()).to_owned();
-        let tls = TlsConfig::builder()
-            .root_certs(RootCerts::Specific(Arc::new(vec![root])))
-            .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .build();
-        let agent = Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .tls_config(tls)
-            .build()
-            .new_agent();
+        let agent = agent(server.certificates());
         Self { server, agent }
     }
 
