@@ -278,6 +278,7 @@ fn write_config(
     let settings = json!({
         "browser_host": hosts::MAIN,
         "alternate_hosts": {"alt": hosts::ALTERNATIVE},
+        "ws_doc_root": folder,
         "server_host": Ipv4Addr::LOCALHOST.to_string(),
         "bind_address": true,
         // The names do not resolve.
@@ -290,8 +291,9 @@ fn write_config(
             "http-public": [],
             "https-private": [],
             "https-public": [],
-            "ws": [],
-            "wss": [],
+            // Tests say these ports even when they do not use them.
+            "ws": ["auto"],
+            "wss": ["auto"],
             "webtransport-h3": [],
         },
         "ssl": {

@@ -1,18 +1,25 @@
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use wpt_server::{Tree, Upstream, UpstreamConfig, UpstreamError, find};
+use wpt_server::{
+    Addresses, Config, Server, Test, TestKind, Timeout, Tree, Upstream, UpstreamConfig,
+    UpstreamError, find,
+};
 
 use crate::client::{Answer, agent, folder};
 
+/// Where `wpt/sync` puts upstream's tests.
+fn checkout() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wpt/upstream")
+}
+
 /// Upstream's server on the fetched tests; `None`, with a printed reason, when there is no checkout or no Python.
 fn start(overrides: Tree) -> Option<Upstream> {
-    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wpt/upstream");
     let config = UpstreamConfig {
         overrides,
-        ..UpstreamConfig::new(checkout)
+        ..UpstreamConfig::new(checkout())
     };
     match Upstream::start(config) {
         Ok(upstream) => Some(upstream),
@@ -67,34 +74,130 @@ fn python_handlers_run_in_upstreams_server() {
     );
 }
 
+const FOLDERS: [&str; 4] = [
+    "BackgroundSync",
+    "periodic-background-sync",
+    "permissions",
+    "service-workers",
+];
+
 #[test]
-fn upstreams_tests_are_found() {
-    let checkout = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wpt/upstream");
+fn tests_are_found_as_upstreams_manifest_has_them() {
+    let checkout = checkout();
     if !checkout.is_dir() {
         println!("left out: upstream's tests are not fetched");
         return;
     }
+    let manifest = Command::new("python3")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/manifest.py"))
+        .args(FOLDERS)
+        .current_dir(&checkout)
+        .output();
+    let Ok(manifest) = manifest else {
+        println!("left out: there is no python3");
+        return;
+    };
+    let problem = String::from_utf8_lossy(&manifest.stderr);
+    if problem.contains("six.moves") {
+        println!("left out: this Python is too new for the checkout");
+        return;
+    }
+    let manifest = String::from_utf8_lossy(&manifest.stdout);
+    let mut expected: Vec<_> = manifest.lines().map(ToOwned::to_owned).collect();
+    expected.sort_unstable();
+    assert!(expected.len() > 200, "{problem}");
     let tree = Tree::new().folder("/", checkout);
-    let tests = find(&tree, &["service-workers/service-worker".to_owned()]).unwrap();
-    let test = |url: &str| tests.iter().find(|test| test.url.ends_with(url));
-    assert!(test("/register-closed-window.https.html").is_some());
-    assert!(test("/skip-waiting.https.html").unwrap().https);
-    assert_eq!(test("/resources/test-helpers.sub.js"), None);
-    let idl = find(
-        &tree,
-        &["service-workers/idlharness.https.any.js".to_owned()],
-    );
-    let urls: Vec<_> = idl.unwrap().into_iter().map(|test| test.url).collect();
-    assert_eq!(
-        urls,
-        [
-            "html",
-            "serviceworker.html",
-            "sharedworker.html",
-            "worker.html"
-        ]
-        .map(|end| format!("/service-workers/idlharness.https.any.{end}"))
-    );
+    let found = find(&tree, &FOLDERS.map(ToOwned::to_owned)).unwrap();
+    let mut found: Vec<_> = found.iter().map(describe).collect();
+    found.sort_unstable();
+    assert_eq!(found, expected);
+}
+
+fn describe(test: &Test) -> String {
+    let kind = match test.kind {
+        TestKind::Testharness => "testharness",
+        TestKind::Crashtest => "crashtest",
+    };
+    let timeout = match test.timeout {
+        Timeout::Normal => "normal",
+        Timeout::Long => "long",
+    };
+    let scheme = if test.https { "https" } else { "http" };
+    format!("{} {kind} {timeout} {scheme}", test.url)
+}
+
+#[test]
+fn files_come_as_from_upstreams_server() {
+    let Some(upstream) = start(Tree::new()) else {
+        return;
+    };
+    let own = Server::start(Config {
+        certificates: Some(upstream.certificates().clone()),
+        ..Config::new(Tree::new().folder("/", checkout()))
+    });
+    let own = own.unwrap();
+    let agent = agent(upstream.certificates());
+    let get = |addresses: &Addresses, path: &str| {
+        let port = addresses.https[0];
+        let request = agent.get(format!("https://127.0.0.1:{port}{path}"));
+        let request = request.header("Host", format!("web-platform.test:{port}"));
+        let answer = Answer::of(request.call().unwrap());
+        if answer.status >= 400 {
+            // Each says in its own words what is wrong.
+            return (answer.status, Default::default(), String::new());
+        }
+        let mut body = answer.body.clone();
+        for (index, port) in addresses.http.iter().chain(&addresses.https).enumerate() {
+            body = body.replace(&port.to_string(), &format!("PORT{index}"));
+        }
+        // Only upstream's server has ports for WebSockets.
+        if let Some((before, port)) = body.split_once("wss://web-platform.test:") {
+            let after = port.trim_start_matches(|digit: char| digit.is_ascii_digit());
+            body = format!("{before}wss{after}");
+        }
+        let headers = ["content-type", "service-worker-allowed", "cache-control"];
+        (answer.status, headers.map(|name| answer.header(name)), body)
+    };
+    for path in paths_to_compare() {
+        assert_eq!(
+            get(own.addresses(), &path),
+            get(upstream.addresses(), &path),
+            "{path}"
+        );
+    }
+}
+
+/// Files whose names or companions make a difference, ranges and pipes apart.
+fn paths_to_compare() -> Vec<String> {
+    let checkout = checkout();
+    let mut paths: Vec<String> = [
+        "/service-workers/service-worker/resources/empty.js?pipe=header(Cache-Control,max-age%3D60)",
+        "/service-workers/service-worker/resources/empty.js?pipe=header(a,b)|status(202)|slice(0,3)",
+        "/common/get-host-info.sub.js?pipe=sub",
+        "/common/nothing-here.js",
+        "/service-workers/idlharness.https.any.nonsense.html",
+    ]
+    .map(ToOwned::to_owned)
+    .into();
+    for folder in [
+        "common",
+        "service-workers/service-worker/resources",
+        "permissions",
+    ] {
+        for entry in fs::read_dir(checkout.join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let plain = name.ends_with(".sub.js")
+                || name.ends_with(".sub.html")
+                || checkout
+                    .join(folder)
+                    .join(format!("{name}.headers"))
+                    .is_file();
+            if plain {
+                paths.push(format!("/{folder}/{name}?q=%3Ca%3E&GET=1"));
+            }
+        }
+    }
+    paths
 }
 
 /// A checkout whose server only says which process it is.
