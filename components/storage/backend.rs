@@ -1,6 +1,8 @@
 //! What holds the records: a journal with a database behind it, or memory. Keys and values are
 //! raw here: keys with the byte of their tree, values with their header.
 
+use base::channel::Receiver;
+
 use crate::batch::{Direction, KeyRange};
 use crate::device::{DatabaseError, Entry, MemoryDatabase, OrderedDatabase, Writes};
 use crate::error::{CommitError, ReadError};
@@ -54,6 +56,16 @@ pub(crate) trait Backend: Send + Sync {
 
     /// Do what is left to do once batches are answered; `idle` when no others wait.
     fn tidy(&self, idle: bool);
+
+    /// There is a thread for what need not be done before the next batch: it calls
+    /// [`work`](Self::work) each time this receives, until it is disconnected. Nothing when no
+    /// thread is needed.
+    fn begin_work(&self) -> Option<Receiver<()>> {
+        None
+    }
+
+    /// Do that work.
+    fn work(&self) {}
 
     fn activity(&self) -> Activity;
 

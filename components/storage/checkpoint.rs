@@ -7,7 +7,7 @@ use crate::chunks;
 use crate::device::{DatabaseError, OrderedDatabase, Writes};
 use crate::error::{CommitError, ReadError};
 use crate::journal::Snapshot;
-use crate::journaled::{Journaled, Writer, is_in_pieces};
+use crate::journaled::{Applier, Journaled, Writer, is_in_pieces};
 use crate::record;
 
 /// How many changes go to the database at a time, so that no batch waits long for it.
@@ -45,18 +45,19 @@ impl Journaled {
 
         // Step 2: everything goes to the database, with the number of the last commit last, and
         // becomes durable there.
+        let applier = &mut *self.applier.lock();
         let mut applied = Ok(());
         while applied.is_ok() && self.overlay.read().unapplied_bytes() > 0 {
-            applied = self.apply_slice(writer);
+            applied = self.apply_slice(applier);
         }
         applied.map_err(|error| self.database_error(error))?;
         let finished = self
-            .open_again(writer)
+            .open_again(applier)
             .and_then(|()| write_number(&*self.database, b"sequence", sequence))
             .and_then(|()| self.database.flush());
         self.counters.syncs.fetch_add(1, Ordering::Relaxed);
         finished.map_err(|error| {
-            self.database_failed(writer, &error);
+            self.database_failed(applier, &error);
             self.database_error(error)
         })?;
 
@@ -84,17 +85,16 @@ impl Journaled {
     }
 
     /// Bring the first changes that wait to the database.
-    pub(crate) fn apply_slice(&self, writer: &mut Writer) -> Result<(), DatabaseError> {
+    pub(crate) fn apply_slice(&self, applier: &mut Applier) -> Result<(), DatabaseError> {
         let slice = self.overlay.read().unapplied(SLICE, SLICE_BYTES);
         let applied = self
-            .open_again(writer)
+            .open_again(applier)
             .and_then(|()| chunks::apply(&*self.database, &slice));
         if let Err(error) = &applied {
-            self.database_failed(writer, error);
+            self.database_failed(applier, error);
         } else {
-            let keys = slice.iter().map(|(key, _)| key);
-            self.overlay.write().applied(keys);
-            writer.try_again_at = 0;
+            self.overlay.write().applied(&slice);
+            self.try_again_at.store(0, Ordering::Relaxed);
             let waiting = &self.counters.waiting_for_database;
             waiting.store(false, Ordering::Relaxed);
         }
@@ -102,30 +102,31 @@ impl Journaled {
     }
 
     /// Open the database if it could not be opened after it failed.
-    pub(crate) fn open_again(&self, writer: &mut Writer) -> Result<(), DatabaseError> {
-        if writer.database_closed {
+    pub(crate) fn open_again(&self, applier: &mut Applier) -> Result<(), DatabaseError> {
+        if applier.database_closed {
             self.database.open()?;
-            writer.database_closed = false;
+            applier.database_closed = false;
         }
         Ok(())
     }
 
     /// The database did not do something. Everything since the last checkpoint is still in memory
     /// and in the journal, so nothing depends on how much of it arrived.
-    fn database_failed(&self, writer: &mut Writer, error: &DatabaseError) {
+    fn database_failed(&self, applier: &mut Applier, error: &DatabaseError) {
         let counters = &self.counters;
         counters.database_failures.fetch_add(1, Ordering::Relaxed);
         counters.waiting_for_database.store(true, Ordering::Relaxed);
         if *error != DatabaseError::Full {
             log::warn!("the database is opened again, because {error}");
             self.overlay.write().apply_all_again();
-            writer.database_closed = true;
-            if let Err(error) = self.open_again(writer) {
+            applier.database_closed = true;
+            if let Err(error) = self.open_again(applier) {
                 log::warn!("the database cannot be opened again for now: {error}");
             }
         }
-        // Not at once, or a broken disk would be all that the committer is busy with.
-        writer.try_again_at = self.overlay.read().unapplied_bytes() + SLICE_BYTES;
+        // Not at once, or a broken disk would be all that the store is busy with.
+        let try_again_at = self.overlay.read().unapplied_bytes() + SLICE_BYTES;
+        self.try_again_at.store(try_again_at, Ordering::Relaxed);
     }
 }
 

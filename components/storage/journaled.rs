@@ -1,10 +1,12 @@
 //! Records behind a journal: a group of batches is written to the journal, synced, answered, shown
-//! to readers from memory, and brought to the database after that.
+//! to readers from memory, and brought to the database after that: by a thread of its own where
+//! there is one, so that no commit waits for the database.
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
+use base::channel::{Receiver, Sender, bounded};
 use parking_lot::{Mutex, RwLock};
 
 use crate::backend::{Activity, Backend, Changes, Wanted};
@@ -24,7 +26,7 @@ const RELAXED_BYTES: usize = 256 << 10;
 /// The database gets something when this much waits for it. What is replaced or removed sooner
 /// never gets there.
 const APPLY_AT: usize = 64 << 10;
-/// So much at most waits for it when the committer is busy.
+/// When so much waits for it, the committer helps, however busy it is.
 const APPLY_NOW: usize = 1 << 20;
 
 pub(crate) struct Journaled {
@@ -32,7 +34,11 @@ pub(crate) struct Journaled {
     pub(crate) folder: PathBuf,
     pub(crate) database: Box<dyn OrderedDatabase>,
     pub(crate) overlay: RwLock<Overlay>,
+    /// Whoever needs the applier too takes this first.
     pub(crate) writer: Mutex<Writer>,
+    pub(crate) applier: Mutex<Applier>,
+    /// The database failed; it is tried again when so many bytes wait for it.
+    pub(crate) try_again_at: AtomicUsize,
     pub(crate) counters: Counters,
     closed: AtomicBool,
 }
@@ -56,12 +62,18 @@ pub(crate) struct Writer {
     relaxed_bytes: usize,
     /// Nothing can be appended until an epoch was started: which one the file is in is not known.
     pub(crate) epoch_in_doubt: bool,
-    /// The database failed; it is tried again when so many bytes wait for it.
-    pub(crate) try_again_at: usize,
-    /// It could not be opened again after it failed.
-    pub(crate) database_closed: bool,
+    /// Tells the thread that brings changes to the database that some wait. Without one the
+    /// committer does that.
+    wake: Option<Sender<()>>,
     /// Held as long as the store is open.
     pub(crate) lock: Option<Box<dyn Send>>,
+}
+
+/// What only one thread at a time uses to bring changes to the database.
+#[derive(Default)]
+pub(crate) struct Applier {
+    /// The database could not be opened again after it failed.
+    pub(crate) database_closed: bool,
 }
 
 impl Journaled {
@@ -82,10 +94,11 @@ impl Journaled {
                 relaxed_commits: 0,
                 relaxed_bytes: 0,
                 epoch_in_doubt: false,
-                try_again_at: 0,
-                database_closed: false,
+                wake: None,
                 lock,
             }),
+            applier: Mutex::default(),
+            try_again_at: AtomicUsize::new(0),
             counters: Counters::default(),
             closed: AtomicBool::new(false),
         }
@@ -105,11 +118,9 @@ impl Journaled {
     ) -> Result<T, ReadError> {
         match read(&*self.database) {
             Err(DatabaseError::Closed) => {
-                let writer = &mut *self.writer.lock();
-                if writer.journal.is_none() {
-                    return Err(ReadError::Closed);
-                }
-                self.open_again(writer)?;
+                let applier = &mut *self.applier.lock();
+                self.check_open()?;
+                self.open_again(applier)?;
                 Ok(read(&*self.database)?)
             }
             result => Ok(result?),
@@ -222,16 +233,19 @@ impl Journaled {
         Ok(())
     }
 
-    /// Bring some of what waits to the database.
-    fn apply_some(&self, writer: &mut Writer) -> Result<(), DatabaseError> {
-        loop {
-            let waiting = self.overlay.read().unapplied_bytes();
-            if waiting < APPLY_AT.max(writer.try_again_at) {
-                return Ok(());
-            }
-            self.apply_slice(writer)?;
-            if waiting < APPLY_NOW {
-                return Ok(());
+    fn waits_for_database(&self, bytes: usize) -> bool {
+        let try_again_at = self.try_again_at.load(Ordering::Relaxed);
+        self.overlay.read().unapplied_bytes() >= bytes.max(try_again_at)
+    }
+
+    /// Bring changes to the database until no more than this waits for it. Whoever else wants to
+    /// do so gets a turn in between.
+    fn apply_down_to(&self, bytes: usize) {
+        while self.waits_for_database(bytes) {
+            let applied = self.apply_slice(&mut self.applier.lock());
+            if let Err(error) = applied {
+                log::warn!("the database does not take what waits for it: {error}");
+                return;
             }
         }
     }
@@ -320,22 +334,38 @@ impl Backend for Journaled {
 
     fn tidy(&self, idle: bool) {
         let writer = &mut *self.writer.lock();
-        if let Err(error) = self.apply_some(writer) {
-            log::warn!("the database does not take what waits for it: {error}");
-            return;
+        match &writer.wake {
+            Some(wake) if self.waits_for_database(APPLY_AT) => {
+                // When it has been told already, it will look.
+                if wake.is_empty() {
+                    let _ = wake.send(());
+                }
+                self.apply_down_to(APPLY_NOW);
+            }
+            Some(_) => {}
+            None => self.apply_down_to(APPLY_AT),
         }
         let full_enough = writer.journal.as_ref().is_some_and(|journal| {
             let (used, usual) = journal.fill();
             used > usual / 2
         });
-        let waiting = self.overlay.read().unapplied_bytes();
-        let wanted = idle && full_enough && waiting >= writer.try_again_at;
+        let wanted = idle && full_enough && self.waits_for_database(0);
         if let Some(error) = wanted
             .then(|| self.checkpoint(writer, true).err())
             .flatten()
         {
             log::warn!("the journal could not be emptied: {error}");
         }
+    }
+
+    fn begin_work(&self) -> Option<Receiver<()>> {
+        let (wake, work) = bounded(1);
+        self.writer.lock().wake = Some(wake);
+        Some(work)
+    }
+
+    fn work(&self) {
+        self.apply_down_to(APPLY_AT);
     }
 
     fn activity(&self) -> Activity {
@@ -359,8 +389,10 @@ impl Backend for Journaled {
         {
             log::warn!("the profile is closed with work left for the next time: {error}");
         }
+        let _applier = self.applier.lock();
         self.closed.store(true, Ordering::Release);
         writer.journal = None;
+        writer.wake = None;
         self.database.close();
         writer.lock = None;
     }

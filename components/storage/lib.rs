@@ -45,8 +45,9 @@
 //!
 //! Batches go through a bounded queue to the `committer`, which makes one group of all that wait.
 //! `journaled` writes the group to the `journal` (`header`, `frame`) and shows it to readers in the
-//! `overlay`, in front of the database; `checkpoint` brings everything to the database and begins the
-//! journal anew; `recovery` does what is left to do when a store is opened. All of that runs on the
+//! `overlay`, in front of the database. A thread of its own brings to the database what has gathered
+//! there, so that no commit waits for that; `checkpoint` brings everything and begins the journal
+//! anew; `recovery` does what is left to do when a store is opened. All of that runs on the
 //! two traits of [`device`]: in a folder (`folder`) these are `file_journal` and `sled_database` (with
 //! `sled_calls` and `slices`; no other module knows sled), in a simulation whatever it likes, on one thread. `chunks`
 //! has large values in pieces, `profile` the files of the folder and their versions, `record` the

@@ -125,10 +125,16 @@ impl Overlay {
         self.unapplied_bytes
     }
 
-    /// The database has these changes, though perhaps not durably.
-    pub(crate) fn applied<'a>(&mut self, keys: impl Iterator<Item = &'a Vec<u8>>) {
-        for key in keys {
-            self.forget_unapplied(key);
+    /// The database has these changes, though perhaps not durably. A key that has changed again
+    /// meanwhile still waits.
+    pub(crate) fn applied(&mut self, changes: &[(Vec<u8>, Change)]) {
+        for (key, applied) in changes {
+            let now = self.changes.get(key);
+            if now
+                .is_some_and(|now| (now.sequence, now.number) == (applied.sequence, applied.number))
+            {
+                self.forget_unapplied(key);
+            }
         }
     }
 
@@ -275,14 +281,19 @@ mod tests {
         }
 
         #[test]
-        fn what_is_unapplied_is_counted(rounds in prop::collection::vec((writes(), 0..5_usize), 1..5)) {
+        fn what_is_unapplied_is_counted_and_what_changes_again_still_waits(rounds in prop::collection::vec((writes(), 0..5_usize), 1..5)) {
             let mut overlay = Overlay::default();
-            for (writes, some) in rounds {
-                overlay.insert(writes.clone(), 1);
-                overlay.show(&writes.into_iter().take(2).collect(), 2);
+            for (round, (writes, some)) in (0..).zip(rounds) {
+                overlay.insert(writes.clone(), 3 * round);
+                overlay.show(&writes.clone().into_iter().take(2).collect(), 3 * round + 1);
                 let some = overlay.unapplied(some, usize::MAX);
-                overlay.applied(some.iter().map(|(key, _)| key));
+                // The database takes these; meanwhile they change again.
+                let again: Writes = writes.into_iter().skip(3).collect();
+                overlay.insert(again.clone(), 3 * round + 2);
+                overlay.applied(&some);
                 let left = overlay.unapplied(usize::MAX, usize::MAX);
+                let waits = |key| left.iter().any(|(left, _)| left == key);
+                prop_assert!(again.keys().all(waits));
                 let bytes = left.iter().map(|(key, change)| {
                     key.len() + change.value.as_ref().map_or(0, Vec::len)
                 });

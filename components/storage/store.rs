@@ -1,3 +1,4 @@
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -163,7 +164,11 @@ struct Inner {
 
 /// Who commits what was submitted.
 enum Committer {
-    Thread(JoinHandle<()>),
+    Thread {
+        committer: JoinHandle<()>,
+        /// Does what need not be done before the next batch.
+        worker: Option<JoinHandle<()>>,
+    },
     /// Whoever calls [`Store::drive`].
     Caller(Receiver<Message>),
     /// The store is closed.
@@ -193,23 +198,33 @@ impl Store {
         };
         let shared = Arc::new(Shared::new(backend));
         let (sender, receiver) = bounded(WAITING_BATCHES);
+        let no_thread = |error: io::Error| OpenError::Io {
+            folder: match &config.location {
+                Location::Folder(folder) => folder.clone(),
+                Location::Memory => PathBuf::new(),
+            },
+            detail: format!("no thread for it could be started: {error}"),
+        };
         let for_thread = Arc::clone(&shared);
-        let thread = thread::Builder::new()
+        let committer = thread::Builder::new()
             .name("storage".to_owned())
             .spawn(move || committer::run(&for_thread, &receiver))
-            .map_err(|error| OpenError::Io {
-                folder: match config.location {
-                    Location::Folder(folder) => folder,
-                    Location::Memory => PathBuf::new(),
-                },
-                detail: format!("no thread for it could be started: {error}"),
-            })?;
-        Ok(Self::with(
-            shared,
-            sender,
-            Committer::Thread(thread),
-            report,
-        ))
+            .map_err(no_thread)?;
+        let worker = match shared.backend.begin_work() {
+            Some(work) => {
+                let for_thread = Arc::clone(&shared);
+                let thread = thread::Builder::new().name("storage database".to_owned());
+                let thread = thread.spawn(move || {
+                    while work.recv().is_ok() {
+                        for_thread.backend.work();
+                    }
+                });
+                Some(thread.map_err(no_thread)?)
+            }
+            None => None,
+        };
+        let committer = Committer::Thread { committer, worker };
+        Ok(Self::with(shared, sender, committer, report))
     }
 
     /// Open a store on other devices than files, without a thread: what is submitted is committed
@@ -344,7 +359,7 @@ impl Store {
     pub fn drive(&self) -> usize {
         match &*self.0.committer.lock() {
             Committer::Caller(receiver) => committer::commit_waiting(&self.0.shared, receiver),
-            Committer::Thread(_) | Committer::Nobody => 0,
+            Committer::Thread { .. } | Committer::Nobody => 0,
         }
     }
 
@@ -485,20 +500,25 @@ impl Inner {
     fn close(&self) {
         drop(self.sender.write().take());
         let committer = std::mem::replace(&mut *self.committer.lock(), Committer::Nobody);
-        match committer {
+        let worker = match committer {
             Committer::Nobody => return,
             Committer::Caller(receiver) => {
                 committer::commit_waiting(&self.shared, &receiver);
+                None
             }
-            // When a callback drops the last clone there is nothing left to wait for.
-            Committer::Thread(thread) if thread.thread().id() == thread::current().id() => {}
-            Committer::Thread(thread) => {
-                if thread.join().is_err() {
+            Committer::Thread { committer, worker } => {
+                // When a callback drops the last clone there is nothing left to wait for.
+                let is_own = committer.thread().id() == thread::current().id();
+                if !is_own && committer.join().is_err() {
                     log::error!("the committer thread panicked");
                 }
+                worker
             }
-        }
+        };
         self.shared.backend.close();
+        if worker.is_some_and(|worker| worker.join().is_err()) {
+            log::error!("the thread that fills the database panicked");
+        }
     }
 }
 

@@ -329,6 +329,30 @@ fn readers_see_all_of_a_batch_or_nothing() {
 }
 
 #[test]
+fn what_changes_while_the_database_takes_it_is_the_last_of_it_after_reopen() {
+    const KEYS: usize = 400;
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    let value = |round: usize| format!("{round:0>1024}");
+    for round in 0..40 {
+        for first in (0..KEYS).step_by(40) {
+            let mut batch = Batch::new();
+            for key in first..first + 40 {
+                let key = format!("{key:03}");
+                batch.put(Tree::Meta, key.as_bytes(), 1, value(round).into_bytes());
+            }
+            store.submit(batch, Callback::new(|result| assert_eq!(result, Ok(()))));
+        }
+    }
+    store.close();
+    let (store, report) = open(folder.path());
+    assert_eq!(report.lost_commits, 0);
+    let stored = all(&store);
+    assert_eq!(stored.len(), KEYS);
+    assert!(stored.iter().all(|(_, stored)| *stored == value(39)));
+}
+
+#[test]
 fn private_browsing_leaves_nothing_behind() {
     let (store, report) = Store::open(StoreConfig::memory()).unwrap();
     assert!(report.created);
