@@ -153,6 +153,8 @@ pub enum Destination {
     ServiceWorker,
     /// The script of a dedicated worker.
     Worker,
+    /// The script of a shared worker.
+    SharedWorker,
 }
 
 impl Destination {
@@ -165,6 +167,7 @@ impl Destination {
             Self::Script => "script",
             Self::ServiceWorker => "serviceworker",
             Self::Worker => "worker",
+            Self::SharedWorker => "sharedworker",
         }
     }
 }

@@ -55,6 +55,19 @@ impl Environment {
         }
     }
 
+    /// The environment of a dedicated or shared worker, whose origin is not always that of its URL.
+    pub(crate) fn of_worker(
+        client: ClientId,
+        url: Url,
+        origin: Option<StorageKey>,
+        services: Services,
+    ) -> Self {
+        Self {
+            origin,
+            ..Self::new(client, url, services)
+        }
+    }
+
     /// The service worker registration that it belongs to, if it is a service worker's: its storage
     /// key and its scope.
     pub(crate) fn registration(&self) -> Option<(StorageKey, Url)> {

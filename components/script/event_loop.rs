@@ -128,6 +128,8 @@ pub struct EventLoop {
     firing: Cell<Option<i32>>,
     guard: OnceCell<Guard>,
     locals: RefCell<HashMap<TypeId, Rc<dyn Any>>>,
+    /// Whether nothing more is to run.
+    is_over: Cell<bool>,
     /// Goes with the event loop.
     alive: Arc<()>,
 }
@@ -166,6 +168,7 @@ impl EventLoop {
             firing: Cell::new(None),
             guard: OnceCell::new(),
             locals: RefCell::default(),
+            is_over: Cell::new(false),
             alive: Arc::default(),
         })
     }
@@ -263,6 +266,9 @@ impl EventLoop {
             };
             self.run_task(|| task(self));
             ran = true;
+            if self.is_over() {
+                return ran;
+            }
         }
         let now = self.clock.now().monotonic;
         let last = self.next_id.get();
@@ -276,7 +282,20 @@ impl EventLoop {
                 self.run_task(|| self.fire(timer));
                 ran = true;
             }
+            if self.is_over() {
+                return ran;
+            }
         }
+    }
+
+    /// Lets nothing run after the task that runs now.
+    pub(crate) fn end(&self) {
+        self.is_over.set(true);
+    }
+
+    /// Whether nothing more is to run.
+    pub(crate) fn is_over(&self) -> bool {
+        self.is_over.get()
     }
 
     /// When the next timer is due.

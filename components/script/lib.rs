@@ -6,7 +6,8 @@
 //! - [`indexed_database`]: what the platform objects of IndexedDB share.
 //! - [`service_worker`]: the client side of service workers, and the threads on which they run;
 //! - [`fetch`]: requests of scripts;
-//! - [`user_agent`]: what windows and workers share among themselves: `messaging` (ports).
+//! - [`user_agent`]: what windows and workers share among themselves: `messaging` (ports),
+//!   `worker` (dedicated and shared workers), `blob_urls`.
 //! - `modules`: module scripts;
 //! - [`structured_clone`]: values as bytes, for other threads and for the store.
 //! - [`window`]: windows, each on a thread of its own.
@@ -14,6 +15,7 @@
 //! This is the only crate in which JavaScript types occur.
 
 mod base64;
+mod blob_urls;
 #[macro_use]
 pub mod bindings;
 pub mod dom;
@@ -33,6 +35,7 @@ pub mod structured_clone;
 pub mod user_agent;
 mod watchdog;
 pub mod window;
+mod worker;
 
 pub use event_loop::EventLoops;
 pub use service_worker::ServiceWorkerThreads;

@@ -124,7 +124,7 @@ pub enum ScriptSource {
         /// The URL of the document.
         url: Url,
     },
-    /// A service worker's.
+    /// A worker's.
     Worker {
         /// The URL of its script.
         url: Url,

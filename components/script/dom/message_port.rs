@@ -1,6 +1,6 @@
 //! <https://html.spec.whatwg.org/multipage/web-messaging.html#message-ports>
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 
 use base::exception::DomExceptionName;
 use base::ids::MessagePortId;
@@ -31,6 +31,10 @@ dom_struct! {
         /// The port it is entangled with, if that is on this thread.
         local_peer: RefCell<Option<Dom<MessagePort>>>,
         peer_is_closed: Cell<bool>,
+        /// Where messages are fired if not at the port itself, which is hidden then.
+        ///
+        /// <https://html.spec.whatwg.org/multipage/web-messaging.html#message-event-target>
+        event_target: OnceCell<Dom<EventTarget>>,
     }
 }
 
@@ -69,6 +73,7 @@ impl MessagePort {
             handle: NoTrace(RefCell::new(Some(arrival.handle))),
             local_peer: RefCell::default(),
             peer_is_closed: Cell::new(false),
+            event_target: OnceCell::new(),
         };
         let this = Dom::new(realm, this)?;
         ports.insert(&this, |port| &port.entry);
@@ -78,6 +83,12 @@ impl MessagePort {
             peer.keep_if_needed();
         }
         Ok(this)
+    }
+
+    /// Fires messages at another target from now on. Set once.
+    pub(crate) fn set_event_target(&self, target: Dom<EventTarget>) {
+        // The port is new.
+        let _ = self.event_target.set(target);
     }
 
     pub(crate) fn is_of(&self, realm: &Realm) -> bool {
@@ -136,7 +147,7 @@ impl MessagePort {
     }
 
     /// <https://html.spec.whatwg.org/multipage/web-messaging.html#dom-messageport-start>
-    fn enable(&self) {
+    pub(crate) fn enable(&self) {
         if let Some(handle) = &*self.handle.borrow() {
             handle.start();
         }
@@ -157,7 +168,11 @@ impl MessagePort {
         );
         match event {
             Ok(event) => {
-                self.dispatch_trusted(realm, &event);
+                let target = self
+                    .event_target
+                    .get()
+                    .map_or(&self.parent, |target| target);
+                target.dispatch_trusted(realm, &event);
             }
             Err(error) => report_exception(realm, error),
         }
@@ -169,6 +184,9 @@ impl MessagePort {
             return;
         }
         self.keep_if_needed();
+        if self.event_target.get().is_some() {
+            return;
+        }
         let realm = &*self.realm;
         if let Err(error) = self.fire_event(realm, "close", &EventInit::default()) {
             report_exception(realm, error);

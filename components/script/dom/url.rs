@@ -4,9 +4,11 @@ use std::cell::RefCell;
 
 use url::quirks;
 
+use super::blob::Blob;
 use super::url_search_params::UrlSearchParams;
 use crate::bindings::generated::UrlMethods;
-use crate::bindings::{Dom, Error, Fallible, NoTrace, Realm, Reflector, UsvString};
+use crate::bindings::{Dom, DomString, Error, Fallible, NoTrace, Realm, Reflector, UsvString};
+use crate::environment::Environment;
 
 dom_struct! {
     /// <https://url.spec.whatwg.org/#url-class>
@@ -88,6 +90,23 @@ impl UrlMethods for Url {
 
     fn can_parse(_: &Realm, url: UsvString, base: Option<UsvString>) -> Fallible<bool> {
         Ok(parse(&url, base.as_deref()).is_ok())
+    }
+
+    /// <https://w3c.github.io/FileAPI/#dfn-createObjectURL>
+    fn create_object_url(realm: &Realm, obj: Dom<Blob>) -> Fallible<DomString> {
+        let environment = Environment::of(realm)?;
+        let store = &environment.services.user_agent.blob_urls;
+        Ok(store.add(&environment, &obj).into())
+    }
+
+    /// <https://w3c.github.io/FileAPI/#dfn-revokeObjectURL>
+    fn revoke_object_url(realm: &Realm, url: DomString) -> Fallible<()> {
+        let environment = Environment::of(realm)?;
+        if let Ok(url) = url::Url::parse(&url.to_string()) {
+            let store = &environment.services.user_agent.blob_urls;
+            store.revoke(&environment, &url);
+        }
+        Ok(())
     }
 
     fn href(&self, _: &Realm) -> UsvString {

@@ -11,8 +11,9 @@ use super::worker_navigator::WorkerNavigator;
 use crate::bindings::generated::WorkerGlobalScopeMethods;
 use crate::bindings::{Dom, Fallible, Realm, UsvString, Value};
 use crate::environment::Environment;
+use crate::event_loop::EventLoop;
 use crate::network_watch;
-use crate::service_worker::import;
+use crate::worker::scripts;
 
 dom_struct! {
     /// <https://html.spec.whatwg.org/multipage/workers.html#the-workerglobalscope-common-interface>
@@ -36,6 +37,15 @@ impl WorkerGlobalScope {
             navigator: OnceCell::new(),
             performance: OnceCell::new(),
             crypto: OnceCell::new(),
+        }
+    }
+
+    /// The worker ends after the task that runs now; the tasks that wait are dropped.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/workers.html#close-a-worker>
+    pub(crate) fn close(realm: &Realm) {
+        if let Some(event_loop) = realm.service::<EventLoop>() {
+            event_loop.end();
         }
     }
 }
@@ -66,6 +76,6 @@ impl WorkerGlobalScopeMethods for WorkerGlobalScope {
 
     /// <https://html.spec.whatwg.org/multipage/workers.html#dom-workerglobalscope-importscripts>
     fn import_scripts(&self, realm: &Realm, urls: Vec<UsvString>) -> Fallible<()> {
-        import::import_scripts(realm, &urls)
+        scripts::import_scripts(realm, &urls)
     }
 }

@@ -181,7 +181,9 @@ fn start(
         });
     });
     let net = environment.services.net.clone();
-    let id = net.fetch(request.to_net(&environment)?, done);
+    let Some(id) = hand_over(&environment, request.to_net(&environment)?, &done) else {
+        return Ok(());
+    };
     group.running.borrow_mut().insert(id);
     let algorithm = signal.add_algorithm(Box::new(AbortFetch {
         promise: promise.clone(),
@@ -190,6 +192,22 @@ fn start(
     }));
     started.set(Some(Started { id, algorithm }));
     Ok(())
+}
+
+/// Gives a request to the network. What a blob URL refers to is answered at once, and has no id.
+fn hand_over(
+    environment: &Environment,
+    request: net::Request,
+    done: &Callback<FetchResult>,
+) -> Option<FetchId> {
+    let services = &environment.services;
+    match services.user_agent.blob_urls.fetch(&request) {
+        Some(response) => {
+            done.call(Ok(response));
+            None
+        }
+        None => Some(services.net.fetch(request, done.clone())),
+    }
 }
 
 /// What is to happen with a response.
@@ -244,8 +262,8 @@ pub(crate) fn fetch_for_realm(
             }
         });
     });
-    let started = environment.services.net.fetch(request, answer);
-    group.running.borrow_mut().insert(started);
-    id.set(Some(started));
+    let started = hand_over(&environment, request, &answer);
+    group.running.borrow_mut().extend(started);
+    id.set(started);
     Ok(())
 }

@@ -122,7 +122,7 @@ fn start(realm: &Realm, wanted: Wanted) {
 fn request(environment: &Environment, wanted: &Wanted) -> Request {
     let is_worker = matches!(
         wanted.options.destination,
-        Destination::Worker | Destination::ServiceWorker
+        Destination::Worker | Destination::SharedWorker | Destination::ServiceWorker
     );
     Request {
         mode: if is_worker && wanted.is_top_level {

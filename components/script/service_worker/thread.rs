@@ -1,86 +1,25 @@
 //! The life of one service worker on its thread.
 
-use std::cell::OnceCell;
-use std::rc::{Rc, Weak};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::rc::Rc;
 
 use base::channel::Callback;
 use crossbeam_channel::Receiver;
-use sw_traits::{
-    ClientDescription, ClientKind, EventDispatch, WorkerHostEvent, WorkerLaunch, WorkerType,
-};
+use sw_traits::{ClientDescription, ClientKind, WorkerHostEvent, WorkerLaunch, WorkerType};
 
 use super::client::ServiceWorkerClient;
-use super::import::{decode, load_modules};
+use super::import::load_modules;
 use super::worker::{OUT_OF_MEMORY, Worker};
 use crate::bindings::report::{describe, report_exception};
 use crate::bindings::value::PromiseState;
-use crate::bindings::{
-    ConsoleMessage, Error, ExceptionReport, Fallible, GlobalKind, Realm, RealmDelegate,
-    RealmHandle, RealmOptions, RuntimeLimits, ScriptRuntime,
-};
+use crate::bindings::{Error, Fallible, GlobalKind, Realm};
 use crate::dom::event_target::EventTarget;
 use crate::dom::service_worker_global_scope::ServiceWorkerGlobalScope;
 use crate::environment::Environment;
-use crate::event_loop::{EventLoop, TaskSender, Trusted};
 use crate::modules;
-use crate::services::{ScriptReport, ScriptSource, Services, exception_text};
-use crate::watchdog::{Terminator, Watchdog};
-
-/// What others hold of a worker's thread.
-#[derive(Default)]
-pub(super) struct Controls {
-    terminated: AtomicBool,
-    wires: OnceLock<Wires>,
-    end_reported: AtomicBool,
-}
-
-/// The way to a worker that has a realm.
-struct Wires {
-    tasks: TaskSender,
-    terminator: Terminator,
-    realm: Arc<Trusted<RealmHandle>>,
-}
-
-impl Controls {
-    /// Stops the worker, whatever it does.
-    pub(super) fn terminate(&self) {
-        self.terminated.store(true, Ordering::SeqCst);
-        // A worker that has no wires yet looks at the flag when it gets them.
-        if let Some(wires) = self.wires.get() {
-            wires.terminator.terminate();
-            // It may be waiting for a task.
-            wires.tasks.queue(|_| {});
-        }
-    }
-
-    /// Dispatches an event in a worker that has started.
-    pub(super) fn dispatch(&self, dispatch: EventDispatch) {
-        let Some(wires) = self.wires.get() else {
-            log::error!("an event is dispatched in a worker that has not started");
-            return;
-        };
-        let realm = Arc::clone(&wires.realm);
-        wires.tasks.queue(move |event_loop| {
-            if let Some(realm) = realm.get(event_loop)
-                && let Ok(worker) = Worker::of(&realm)
-            {
-                worker.dispatch(&realm, dispatch);
-            }
-        });
-    }
-
-    /// Whether the one who asks is the first, who is to report the worker's end.
-    pub(super) fn claim_end(&self) -> bool {
-        !self.end_reported.swap(true, Ordering::SeqCst)
-    }
-
-    fn is_terminated(&self) -> bool {
-        self.terminated.load(Ordering::SeqCst)
-    }
-}
+use crate::services::Services;
+use crate::worker::agent::{AgentOptions, WorkerAgent};
+use crate::worker::scripts::decode;
+use crate::worker::thread::Controls;
 
 /// How a worker's thread ends.
 pub(super) enum End {
@@ -88,46 +27,6 @@ pub(super) enum End {
     StartFailed(String),
     /// It was terminated, or crashed for this reason.
     Stopped(Option<String>),
-}
-
-/// Tells the shell what the worker's scripts say and do wrong.
-struct Delegate {
-    report: Callback<ScriptReport>,
-    source: ScriptSource,
-    stop: Arc<AtomicBool>,
-    worker: OnceCell<Weak<Worker>>,
-}
-
-impl RealmDelegate for Delegate {
-    fn console_message(&self, message: ConsoleMessage) {
-        let source = self.source.clone();
-        self.report.call(ScriptReport::Console { source, message });
-    }
-
-    fn uncaught_exception(&self, report: ExceptionReport) {
-        // That a script was stopped is told once, by the one who stopped it.
-        if self.stop.load(Ordering::Relaxed) {
-            return;
-        }
-        if let Some(worker) = self.worker.get().and_then(Weak::upgrade) {
-            // When there is no memory for an error object either, the engine throws null.
-            let is_null = report.message == "null" && !report.is_rejection;
-            worker.note_failure(if is_null {
-                OUT_OF_MEMORY
-            } else {
-                &report.message
-            });
-        }
-        let text = exception_text(&report);
-        self.error(text);
-    }
-}
-
-impl Delegate {
-    fn error(&self, text: String) {
-        let source = self.source.clone();
-        self.report.call(ScriptReport::ScriptError { source, text });
-    }
 }
 
 /// Runs a worker until it is terminated, crashes, or cannot be started.
@@ -140,67 +39,27 @@ pub(super) fn run(
     ending: Receiver<()>,
     events: Callback<WorkerHostEvent>,
 ) -> End {
-    let no_thing = |thing: &str| End::StartFailed(format!("there is no {thing} for the worker"));
-    let limits = RuntimeLimits {
-        memory: services.limits.memory_limit,
-        stack: services.limits.stack_size,
-    };
-    let Ok(runtime) = ScriptRuntime::new(limits) else {
-        return no_thing("memory");
-    };
-    let clock = Arc::clone(&services.clock);
-    let time_limit = services.limits.task_time_limit;
-    let Ok(watchdog) = Watchdog::start(
-        runtime.stop_flag(),
-        time_limit,
-        Arc::clone(&services.limit_clock),
-    ) else {
-        return no_thing("thread");
-    };
-    let delegate = Rc::new(Delegate {
-        report: services.report.clone(),
-        source: ScriptSource::Worker {
-            url: launch.script_url.clone(),
-        },
-        stop: runtime.stop_flag(),
-        worker: OnceCell::new(),
-    });
-    let options = RealmOptions {
+    let environment = Environment::of_service_worker(
+        launch.client,
+        launch.script_url.clone(),
+        launch.registration.scope.clone(),
+        services.clone(),
+    );
+    let options = AgentOptions {
         kind: GlobalKind::ServiceWorker,
         secure_context: launch.storage_key.is_potentially_trustworthy(),
-        delegate: Rc::clone(&delegate) as Rc<dyn RealmDelegate>,
-        clock: Arc::clone(&clock),
+        environment,
+        is_module: launch.worker_type == WorkerType::Module,
+        ending,
     };
-    let Ok(realm) = runtime.create_realm(options, |_| ServiceWorkerGlobalScope::new()) else {
-        return no_thing("memory");
-    };
-    let event_loop = EventLoop::new(clock);
-    services.event_loops.add(&event_loop);
-    let end = Running {
-        realm: &realm,
-        event_loop: &event_loop,
-        controls,
-        delegate: &delegate,
+    match WorkerAgent::new(options, ServiceWorkerGlobalScope::new) {
+        Ok(agent) => Running { agent: &agent }.run(launch, services, controls, events),
+        Err(reason) => End::StartFailed(reason),
     }
-    .run(launch, services, Rc::new(watchdog), ending, events);
-    // What is kept for the worker goes before its realm, and that before its runtime.
-    crate::fetch::terminate(&realm);
-    crate::messaging::detach(&realm);
-    super::detach(&realm);
-    crate::permission_watch::detach(&realm);
-    crate::network_watch::detach(&realm);
-    crate::indexed_database::detach(&realm);
-    event_loop.discard(&realm);
-    event_loop.shut_down();
-    drop(realm);
-    end
 }
 
 struct Running<'a> {
-    realm: &'a RealmHandle,
-    event_loop: &'a Rc<EventLoop>,
-    controls: &'a Controls,
-    delegate: &'a Delegate,
+    agent: &'a WorkerAgent,
 }
 
 impl Running<'_> {
@@ -208,98 +67,73 @@ impl Running<'_> {
         &self,
         launch: WorkerLaunch,
         services: &Services,
-        watchdog: Rc<Watchdog>,
-        ending: Receiver<()>,
+        controls: &Controls,
         events: Callback<WorkerHostEvent>,
     ) -> End {
-        let realm = self.realm;
-        let (client, script_url) = (launch.client, launch.script_url.clone());
-        let environment = Environment::of_service_worker(
-            client,
-            script_url.clone(),
-            launch.registration.scope.clone(),
-            services.clone(),
-        );
-        realm.add_service(Rc::clone(self.event_loop));
-        realm.add_service(Rc::new(environment));
+        let agent = self.agent;
+        let realm = &agent.realm;
         let description = ClientDescription {
             secure_context: realm.is_secure_context(),
             ..ClientDescription::new(
-                client,
+                launch.client,
                 launch.storage_key.clone(),
-                script_url,
+                launch.script_url.clone(),
                 ClientKind::ServiceWorker(launch.worker),
             )
         };
         if ServiceWorkerClient::attach(realm, services, description).is_err() {
             return End::StartFailed("the worker has no event loop".to_owned());
         }
-        let terminator = watchdog.terminator();
-        self.set_up(
-            Worker::new(launch, events, Rc::clone(&watchdog), ending),
-            &watchdog,
-        );
-        let wires = Wires {
-            tasks: self.event_loop.sender(),
-            terminator: terminator.clone(),
-            realm: Arc::new(self.event_loop.keep(realm.root())),
-        };
-        // Nobody else sets it.
-        let _ = self.controls.wires.set(wires);
-        if self.controls.is_terminated() {
+        self.set_up(Worker::new(launch, events, Rc::clone(&agent.watchdog)));
+        if !agent.connect(controls) {
             return End::Stopped(None);
         }
-        if let Err(reason) = self.start(&watchdog) {
+        let terminator = agent.terminator();
+        if let Err(reason) = self.start() {
             return if terminator.is_terminated() {
                 End::Stopped(None)
             } else {
                 End::StartFailed(reason)
             };
         }
-        loop {
-            if terminator.is_terminated() {
-                return End::Stopped(None);
-            }
-            if let Ok(worker) = Worker::of(realm)
-                && let Some(crash) = worker.crashed()
-            {
-                return End::Stopped(Some(crash));
-            }
-            if !self.event_loop.run_pending() {
-                self.event_loop.wait(Duration::MAX);
-            }
-        }
+        let crash = || Worker::of(realm).ok()?.crashed();
+        agent.run(|| crash().is_some());
+        End::Stopped(crash().filter(|_| !terminator.is_terminated()))
     }
 
-    /// Gives the realm its worker, and has tasks that run too long stopped.
-    fn set_up(&self, worker: Worker, watchdog: &Rc<Watchdog>) {
+    /// Gives the realm its worker, which hears of what goes wrong.
+    fn set_up(&self, worker: Worker) {
         let worker = Rc::new(worker);
-        let weak = Rc::downgrade(&worker);
-        // The delegate is new.
-        let _ = self.delegate.worker.set(Weak::clone(&weak));
-        self.realm.add_traced_service(worker);
-        let source = self.delegate.source.clone();
-        let report = self.delegate.report.clone();
-        let text = watchdog.explanation();
-        self.event_loop.set_watchdog(Rc::clone(watchdog), move || {
-            report.call(ScriptReport::ScriptError {
-                source: source.clone(),
-                text: text.clone(),
-            });
-            if let Some(worker) = weak.upgrade() {
-                worker.reject_events(&text);
+        let observer = Rc::downgrade(&worker);
+        self.agent.delegate.observe(move |report| {
+            if let Some(worker) = observer.upgrade() {
+                // When there is no memory for an error object either, the engine throws null.
+                let is_null = report.message == "null" && !report.is_rejection;
+                worker.note_failure(if is_null {
+                    OUT_OF_MEMORY
+                } else {
+                    &report.message
+                });
+            }
+            false
+        });
+        let stopped = Rc::downgrade(&worker);
+        self.agent.limit_tasks(move |text| {
+            if let Some(worker) = stopped.upgrade() {
+                worker.reject_events(text);
             }
         });
+        self.agent.realm.add_traced_service(worker);
     }
 
     /// Runs the main script to its end.
-    fn start(&self, watchdog: &Watchdog) -> Result<(), String> {
-        let realm = self.realm;
+    fn start(&self) -> Result<(), String> {
+        let realm = &self.agent.realm;
         let worker = Worker::of(realm).map_err(|_| "the worker is gone".to_owned())?;
         let script = worker
             .script(&worker.script_url)
             .ok_or_else(|| format!("its script {} is not there", worker.script_url))?;
-        let evaluated = self.event_loop.run_task(|| {
+        let evaluated = self.agent.event_loop.run_task(|| {
             // The objects for itself are there from the start, so that no change is missed.
             worker.registration(realm)?;
             worker.service_worker(realm)?;
@@ -312,10 +146,10 @@ impl Running<'_> {
             }
         });
         let Some(result) = evaluated else {
-            return Err(watchdog.explanation());
+            return Err(self.agent.watchdog.explanation());
         };
         if let Err(error) = result {
-            return Err(self.report_failure(error, watchdog));
+            return Err(self.report_failure(error));
         }
         if let Some(crash) = worker.crashed() {
             return Err(crash);
@@ -335,17 +169,17 @@ impl Running<'_> {
 
     /// Reports what the main script threw; returns it with its place, for the one who starts the
     /// worker.
-    fn report_failure(&self, error: Error, watchdog: &Watchdog) -> String {
-        let realm: &Realm = self.realm;
+    fn report_failure(&self, error: Error) -> String {
+        let realm: &Realm = &self.agent.realm;
         // What was thrown may describe itself with a script, and so the `error` handler is one.
-        let report = self.event_loop.run_task(|| {
+        let report = self.agent.event_loop.run_task(|| {
             let value = realm.exception_value(error);
             let report = describe(realm, &value);
             report_exception(realm, Error::Thrown(value));
             report
         });
         let Some(report) = report else {
-            return watchdog.explanation();
+            return self.agent.watchdog.explanation();
         };
         if report.line > 0 {
             format!("{} ({}:{})", report.message, report.source_url, report.line)

@@ -1,6 +1,7 @@
 //! The host that starts, wakes and ends service workers.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,17 +13,15 @@ use base::ids::WorkerId;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use sw_traits::{EventDispatch, WorkerHost, WorkerHostEvent, WorkerLaunch};
 
-use super::thread::{Controls, End, run};
+use super::thread::{End, run};
+use super::worker::Worker;
 use crate::services::Services;
+use crate::worker::thread::WorkerThread;
 
 /// How long the thread of a terminated worker may take to end before it is left behind. Scripts
 /// end at once; only a long step of the engine itself, which does not look at the stop flag, is
 /// waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// Native stack on top of what scripts may use: for the bindings, and for what runs outside of
-/// scripts.
-const STACK_MARGIN: usize = 2 << 20;
 
 /// Runs each service worker on a thread of its own, with an engine of its own.
 pub struct ServiceWorkerThreads {
@@ -37,20 +36,14 @@ pub struct ServiceWorkerThreads {
 }
 
 struct Running {
-    controls: Arc<Controls>,
-    /// Dropped to wake what waits in the worker's thread.
-    ending: Sender<()>,
-    /// Disconnected when the thread has ended.
-    ended: Receiver<()>,
+    thread: WorkerThread,
     events: Callback<WorkerHostEvent>,
 }
 
 /// A worker whose thread is to end.
 struct Terminated {
     worker: WorkerId,
-    controls: Arc<Controls>,
-    ended: Receiver<()>,
-    events: Callback<WorkerHostEvent>,
+    running: Running,
 }
 
 impl ServiceWorkerThreads {
@@ -70,37 +63,29 @@ impl ServiceWorkerThreads {
     fn spawn(
         &self,
         launch: WorkerLaunch,
-        controls: &Arc<Controls>,
-        ending: Receiver<()>,
-        life: Sender<()>,
         events: Callback<WorkerHostEvent>,
-    ) -> std::io::Result<()> {
+    ) -> io::Result<WorkerThread> {
         let worker = launch.worker;
         let services = self.services.clone();
-        let controls = Arc::clone(controls);
         let lives = self.lives.clone();
         let threads = Arc::clone(&self.threads);
-        let stack = services.limits.stack_size.saturating_add(STACK_MARGIN);
-        thread::Builder::new()
-            .name(format!("worker {worker}"))
-            .stack_size(stack)
-            .spawn(move || {
-                threads.fetch_add(1, Ordering::Relaxed);
-                let end = catch_unwind(AssertUnwindSafe(|| {
-                    run(launch, &services, &controls, ending, events.clone())
-                }))
-                // The panic hook has said what happened.
-                .unwrap_or_else(|_| End::Stopped(Some("internal error".to_owned())));
-                if controls.claim_end() {
-                    events.call(match end {
-                        End::StartFailed(reason) => WorkerHostEvent::StartFailed { worker, reason },
-                        End::Stopped(crash) => WorkerHostEvent::Stopped { worker, crash },
-                    });
-                }
-                threads.fetch_sub(1, Ordering::Relaxed);
-                drop((life, lives));
-            })
-            .map(drop)
+        let name = format!("worker {worker}");
+        WorkerThread::spawn(name, &self.services, move |controls, ending| {
+            threads.fetch_add(1, Ordering::Relaxed);
+            let end = catch_unwind(AssertUnwindSafe(|| {
+                run(launch, &services, controls, ending, events.clone())
+            }))
+            // The panic hook has said what happened.
+            .unwrap_or_else(|_| End::Stopped(Some("internal error".to_owned())));
+            if controls.claim_end() {
+                events.call(match end {
+                    End::StartFailed(reason) => WorkerHostEvent::StartFailed { worker, reason },
+                    End::Stopped(crash) => WorkerHostEvent::Stopped { worker, crash },
+                });
+            }
+            threads.fetch_sub(1, Ordering::Relaxed);
+            drop(lives);
+        })
     }
 
     /// Has a thread that does not end reported, without waiting for it here.
@@ -125,14 +110,9 @@ impl ServiceWorkerThreads {
 }
 
 fn reap_all(terminated: &Receiver<Terminated>) {
-    while let Ok(Terminated {
-        worker,
-        controls,
-        ended,
-        events,
-    }) = terminated.recv()
-    {
-        if has_ended(&ended, PATIENCE) || !controls.claim_end() {
+    while let Ok(Terminated { worker, running }) = terminated.recv() {
+        let Running { thread, events } = running;
+        if thread.has_ended(PATIENCE) || !thread.controls.claim_end() {
             continue;
         }
         let reason = format!(
@@ -156,22 +136,14 @@ impl WorkerHost for ServiceWorkerThreads {
     fn start(&mut self, launch: WorkerLaunch, events: Callback<WorkerHostEvent>) {
         // Those that ended by themselves.
         self.workers
-            .retain(|_, running| !has_ended(&running.ended, Duration::ZERO));
+            .retain(|_, running| !running.thread.has_ended(Duration::ZERO));
         let worker = launch.worker;
-        let controls = Arc::new(Controls::default());
-        let (ending, to_end) = bounded(0);
-        let (life, ended) = bounded(0);
-        match self.spawn(launch, &controls, to_end, life, events.clone()) {
-            Ok(()) => {
-                let running = Running {
-                    controls,
-                    ending,
-                    ended,
-                    events,
-                };
-                if let Some(replaced) = self.workers.insert(worker, running) {
+        match self.spawn(launch, events.clone()) {
+            Ok(thread) => {
+                let running = Running { thread, events };
+                if let Some(mut replaced) = self.workers.insert(worker, running) {
                     log::error!("service worker {worker} is started twice");
-                    replaced.controls.terminate();
+                    replaced.thread.terminate();
                 }
             }
             Err(error) => {
@@ -184,28 +156,25 @@ impl WorkerHost for ServiceWorkerThreads {
     fn dispatch(&mut self, worker: WorkerId, dispatch: EventDispatch) {
         // A worker that has ended has said so.
         if let Some(running) = self.workers.get(&worker) {
-            running.controls.dispatch(dispatch);
+            running.thread.controls.queue(move |realm| {
+                if let Ok(worker) = Worker::of(realm) {
+                    worker.dispatch(realm, dispatch);
+                }
+            });
         }
     }
 
     fn terminate(&mut self, worker: WorkerId) {
-        let Some(running) = self.workers.remove(&worker) else {
+        let Some(mut running) = self.workers.remove(&worker) else {
             return;
         };
-        running.controls.terminate();
-        drop(running.ending);
-        self.reap(Terminated {
-            worker,
-            controls: running.controls,
-            ended: running.ended,
-            events: running.events,
-        });
+        running.thread.terminate();
+        self.reap(Terminated { worker, running });
     }
 
     fn shut_down(&mut self, patience: Duration) {
-        for running in std::mem::take(&mut self.workers).into_values() {
-            running.controls.terminate();
-            drop(running.ending);
+        for mut running in std::mem::take(&mut self.workers).into_values() {
+            running.thread.terminate();
         }
         drop(self.lives.take());
         if !has_ended(&self.all_ended, patience) {

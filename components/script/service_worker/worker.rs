@@ -8,7 +8,6 @@ use base::StorageKey;
 use base::channel::Callback;
 use base::exception::DomExceptionName;
 use base::ids::{EventId, WorkerId};
-use crossbeam_channel::Receiver;
 use sw_traits::{
     EventDispatch, EventOutcome, MessageSource, RegistrationInfo, ScriptResource,
     ScriptResourceMap, SerializedMessage, ServiceWorkerInfo, ServiceWorkerState, WorkerEvent,
@@ -47,9 +46,7 @@ pub(crate) struct Worker {
     may_import: bool,
     pub(super) imports_bypass_cache: bool,
     events: Callback<WorkerHostEvent>,
-    pub(super) watchdog: Rc<Watchdog>,
-    /// Disconnected when the worker is to end, for what waits.
-    pub(super) ending: Receiver<()>,
+    watchdog: Rc<Watchdog>,
     in_flight: RefCell<BTreeMap<EventId, InFlight>>,
     crash: RefCell<Option<String>>,
 }
@@ -80,7 +77,6 @@ impl Worker {
         launch: WorkerLaunch,
         events: Callback<WorkerHostEvent>,
         watchdog: Rc<Watchdog>,
-        ending: Receiver<()>,
     ) -> Self {
         Self {
             id: launch.worker,
@@ -93,7 +89,6 @@ impl Worker {
             imports_bypass_cache: launch.imports_bypass_cache,
             events,
             watchdog,
-            ending,
             in_flight: RefCell::default(),
             crash: RefCell::default(),
         }

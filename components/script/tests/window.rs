@@ -4,6 +4,7 @@ mod environment;
 mod loading;
 mod modules;
 mod nodes;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};

@@ -135,7 +135,7 @@ impl OpenDocument {
     /// <https://html.spec.whatwg.org/multipage/document-lifecycle.html#destroy-a-document>
     pub(super) fn destroy(&self, agent: &Agent) {
         crate::fetch::terminate(&self.realm);
-        crate::messaging::detach(&self.realm);
+        crate::user_agent::detach(&self.realm);
         service_worker::detach(&self.realm);
         crate::permission_watch::detach(&self.realm);
         crate::network_watch::detach(&self.realm);

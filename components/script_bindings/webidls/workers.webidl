@@ -10,6 +10,45 @@ interface mixin AbstractWorker {
   attribute EventHandler onerror;
 };
 
+[Global=(Worker,DedicatedWorker), Exposed=DedicatedWorker]
+interface DedicatedWorkerGlobalScope : WorkerGlobalScope {
+  [Replaceable] readonly attribute DOMString name;
+  undefined postMessage(any message, sequence<object> transfer);
+  undefined postMessage(any message, optional StructuredSerializeOptions options = {});
+  undefined close();
+};
+DedicatedWorkerGlobalScope includes MessageEventTarget;
+
+[Global=(Worker,SharedWorker), Exposed=SharedWorker]
+interface SharedWorkerGlobalScope : WorkerGlobalScope {
+  [Replaceable] readonly attribute DOMString name;
+  undefined close();
+  attribute EventHandler onconnect;
+};
+
+[Exposed=(Window,DedicatedWorker,SharedWorker)]
+interface Worker : EventTarget {
+  constructor(USVString scriptURL, optional WorkerOptions options = {});
+  undefined terminate();
+  undefined postMessage(any message, sequence<object> transfer);
+  undefined postMessage(any message, optional StructuredSerializeOptions options = {});
+};
+Worker includes AbstractWorker;
+Worker includes MessageEventTarget;
+
+dictionary WorkerOptions {
+  DOMString name = "";
+  WorkerType type = "classic";
+  RequestCredentials credentials = "same-origin";
+};
+
+[Exposed=Window]
+interface SharedWorker : EventTarget {
+  constructor(USVString scriptURL, optional (DOMString or WorkerOptions) options = {});
+  readonly attribute MessagePort port;
+};
+SharedWorker includes AbstractWorker;
+
 enum WorkerType {
   "classic",
   "module"
@@ -21,6 +60,7 @@ interface WorkerNavigator {
 WorkerNavigator includes NavigatorID;
 WorkerNavigator includes NavigatorLanguage;
 WorkerNavigator includes NavigatorOnLine;
+WorkerNavigator includes NavigatorServiceWorker;
 
 [Exposed=Worker]
 interface WorkerLocation {

@@ -298,7 +298,7 @@ fn a_worker_knows_itself() {
             "true true true true",
             "https://example.test/mail/worker.js /mail/worker.js https://example.test \
              https://example.test/mail/worker.js true https: example.test",
-            "true true false true undefined true",
+            "true true true true undefined true",
             "TypeError",
         ]
     );

@@ -1,0 +1,258 @@
+//! Dedicated and shared workers on their threads, from their script to their end.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use base::StorageKey;
+use base::channel::Callback;
+use base::ids::{ClientId, MessagePortId};
+use crossbeam_channel::{Receiver, never};
+use net::{CredentialsMode, Destination, Request, RequestMode};
+use sw_traits::{ClientDescription, ClientKind, ControllerSource, WorkerType};
+use url::Url;
+
+use super::agent::{AgentOptions, WorkerAgent};
+use super::scripts::{self, decode, wait_for};
+use super::thread::Controls;
+use crate::bindings::report::report_exception;
+use crate::bindings::{
+    DomString, Error, ExceptionReport, Fallible, GlobalKind, Realm, RealmHandle,
+};
+use crate::dom::dedicated_worker_global_scope::DedicatedWorkerGlobalScope;
+use crate::dom::event_target::EventTarget;
+use crate::dom::shared_worker_global_scope::SharedWorkerGlobalScope;
+use crate::dom::worker_global_scope::WorkerGlobalScope;
+use crate::environment::Environment;
+use crate::modules::{self, FetchOptions};
+use crate::service_worker;
+use crate::service_worker::client::ServiceWorkerClient;
+use crate::services::Services;
+
+/// What the owner of a worker hears of it.
+#[derive(Clone, Debug)]
+pub(crate) enum WorkerNotice {
+    /// Its script could not be had.
+    Failed(String),
+    /// It did not handle an exception.
+    Exception(ExceptionReport),
+    /// It has ended.
+    Ended,
+}
+
+/// What a dedicated or shared worker needs to run.
+pub(crate) struct Launch {
+    pub(crate) services: Services,
+    /// Dedicated or shared.
+    pub(crate) kind: GlobalKind,
+    pub(crate) url: Url,
+    /// The script, if it needs no fetch.
+    pub(crate) script: Option<Vec<u8>>,
+    pub(crate) name: DomString,
+    pub(crate) worker_type: WorkerType,
+    pub(crate) credentials: CredentialsMode,
+    pub(crate) origin: Option<StorageKey>,
+    /// The client that it is started by, and its URL.
+    pub(crate) creator: (ClientId, Url),
+    pub(crate) secure_context: bool,
+    /// <https://html.spec.whatwg.org/multipage/workers.html#inside-port>, for dedicated workers.
+    pub(crate) inside_port: Option<MessagePortId>,
+    pub(crate) notices: Callback<WorkerNotice>,
+}
+
+impl Launch {
+    fn destination(&self) -> Destination {
+        match self.kind {
+            GlobalKind::SharedWorker => Destination::SharedWorker,
+            _ => Destination::Worker,
+        }
+    }
+}
+
+/// Runs a worker until it ends.
+///
+/// <https://html.spec.whatwg.org/multipage/workers.html#run-a-worker>
+pub(crate) fn run(launch: &Launch, controls: &Controls, ending: Receiver<()>) {
+    let result = catch_unwind(AssertUnwindSafe(|| run_script(launch, controls, ending)));
+    // The panic hook has said what happened.
+    if let Err(reason) = result.unwrap_or_else(|_| Err("internal error".to_owned())) {
+        launch.notices.call(WorkerNotice::Failed(reason));
+    }
+    launch.notices.call(WorkerNotice::Ended);
+}
+
+/// A classic worker's main script.
+struct ClassicScript {
+    text: String,
+    /// Where it came from in the end.
+    url: Url,
+}
+
+fn run_script(launch: &Launch, controls: &Controls, ending: Receiver<()>) -> Result<(), String> {
+    let script = match launch.worker_type {
+        WorkerType::Classic => match fetch_classic(launch, &ending)? {
+            Some(script) => Some(script),
+            None => return Ok(()),
+        },
+        WorkerType::Module => None,
+    };
+    let agent = create_agent(launch, script.as_ref(), ending)?;
+    let realm = &agent.realm;
+    attach(launch, realm).map_err(|_| "the worker has no event loop".to_owned())?;
+    let notices = launch.notices.clone();
+    if launch.kind == GlobalKind::DedicatedWorker {
+        agent.delegate.observe(move |report| {
+            // Rejections stay in the worker.
+            if !report.is_rejection {
+                notices.call(WorkerNotice::Exception(report.clone()));
+            }
+            !report.is_rejection
+        });
+    }
+    agent.limit_tasks(|_| {});
+    if !agent.connect(controls) {
+        return Ok(());
+    }
+    agent.event_loop.run_task(|| match &script {
+        Some(script) => {
+            if let Err(error) = realm.evaluate(&script.text, script.url.as_str()) {
+                report_exception(realm, error);
+            }
+            started(realm);
+        }
+        None => start_module(launch, realm),
+    });
+    agent.run(|| agent.event_loop.is_over());
+    Ok(())
+}
+
+/// Nothing when the worker is to end before it is there.
+///
+/// <https://html.spec.whatwg.org/multipage/webappapis.html#fetch-a-classic-worker-script>
+fn fetch_classic(launch: &Launch, ending: &Receiver<()>) -> Result<Option<ClassicScript>, String> {
+    let url = launch.url.clone();
+    if let Some(bytes) = &launch.script {
+        let text = decode(bytes);
+        return Ok(Some(ClassicScript { text, url }));
+    }
+    let failed = |reason: &str| format!("The worker's script {url} could not be loaded: {reason}.");
+    let (_, creator_url) = &launch.creator;
+    let request = Request {
+        mode: RequestMode::SameOrigin,
+        origin: launch.origin.clone(),
+        destination: launch.destination(),
+        referrer: Some(creator_url.clone()),
+        ..Request::new(url.clone())
+    };
+    // The network has a time limit of its own.
+    let Ok(result) = wait_for(&launch.services.net, request, ending, &never::<()>()) else {
+        return Ok(None);
+    };
+    let response = result.map_err(|error| failed(&error.to_string()))?;
+    let has_http_scheme = matches!(url.scheme(), "http" | "https");
+    if has_http_scheme {
+        scripts::check(&response).map_err(|reason| failed(&reason))?;
+    }
+    Ok(Some(ClassicScript {
+        text: decode(&response.body),
+        url: response.url.unwrap_or(url),
+    }))
+}
+
+fn create_agent(
+    launch: &Launch,
+    script: Option<&ClassicScript>,
+    ending: Receiver<()>,
+) -> Result<WorkerAgent, String> {
+    let url = script.map_or(&launch.url, |script| &script.url);
+    let environment = Environment::of_worker(
+        ClientId::random(),
+        url.clone(),
+        launch.origin.clone(),
+        launch.services.clone(),
+    );
+    let options = AgentOptions {
+        kind: launch.kind,
+        secure_context: launch.secure_context,
+        environment,
+        is_module: launch.worker_type == WorkerType::Module,
+        ending,
+    };
+    let name = launch.name.clone();
+    if launch.kind == GlobalKind::SharedWorker {
+        WorkerAgent::new(options, || SharedWorkerGlobalScope::new(name))
+    } else {
+        WorkerAgent::new(options, || DedicatedWorkerGlobalScope::new(name))
+    }
+}
+
+/// Makes the realm a service worker client, and receives its port.
+fn attach(launch: &Launch, realm: &Realm) -> Fallible<()> {
+    let environment = Environment::of(realm)?;
+    if let Some(storage_key) = launch.origin.clone() {
+        let kind = match launch.kind {
+            GlobalKind::SharedWorker => ClientKind::SharedWorker,
+            _ => ClientKind::DedicatedWorker,
+        };
+        let url = environment.creation_url.clone();
+        let controller = match url.scheme() {
+            "blob" => ControllerSource::Client(launch.creator.0),
+            _ => ControllerSource::Url,
+        };
+        let description = ClientDescription {
+            secure_context: launch.secure_context,
+            controller,
+            ..ClientDescription::new(environment.client, storage_key, url, kind)
+        };
+        ServiceWorkerClient::attach(realm, &launch.services, description)?;
+    }
+    if let Some(port) = launch.inside_port
+        && let Some(scope) = realm.global::<DedicatedWorkerGlobalScope>()
+    {
+        scope.receive_port(realm, port)?;
+    }
+    Ok(())
+}
+
+/// <https://html.spec.whatwg.org/multipage/webappapis.html#fetch-a-module-worker-script-tree>
+fn start_module(launch: &Launch, realm: &RealmHandle) {
+    let options = FetchOptions {
+        credentials: launch.credentials,
+        destination: launch.destination(),
+    };
+    let notices = launch.notices.clone();
+    let then = move |realm: &Realm, root: Result<String, String>| match root {
+        Ok(root) => {
+            modules::run_and_report(realm, &root);
+            started(realm);
+        }
+        Err(reason) => {
+            notices.call(WorkerNotice::Failed(reason));
+            WorkerGlobalScope::close(realm);
+        }
+    };
+    modules::fetch_graph(realm, launch.url.clone(), options, Box::new(then));
+}
+
+/// The last steps of <https://html.spec.whatwg.org/multipage/workers.html#run-a-worker>
+fn started(realm: &Realm) {
+    if let Some(scope) = realm.global::<DedicatedWorkerGlobalScope>() {
+        scope.enable_port();
+    }
+    service_worker::enable_messages(realm);
+}
+
+/// A window or worker has connected to a shared worker.
+pub(super) fn fire_connect(realm: &Realm, port: MessagePortId) {
+    if let Err(error) = SharedWorkerGlobalScope::connect(realm, port) {
+        report_exception(realm, error);
+    }
+}
+
+/// The event target that a global object is.
+///
+/// # Errors
+///
+/// None in practice: every global object is one.
+pub(crate) fn global_target(realm: &Realm) -> Fallible<crate::bindings::Dom<EventTarget>> {
+    let missing = || Error::Type("the global object is no event target".to_owned());
+    realm.global::<EventTarget>().ok_or_else(missing)
+}
