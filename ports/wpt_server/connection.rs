@@ -201,6 +201,9 @@ fn exchange(
             request.raw_path,
             response.status
         );
+        if response.is_silent {
+            break;
+        }
         let keeps_alive = request.keeps_alive();
         if !keeps_alive {
             response.set("Connection", "close");

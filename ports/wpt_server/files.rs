@@ -109,7 +109,8 @@ fn content_type(path: &str) -> &'static str {
     }
 }
 
-/// Leaves the byte range that is asked for. Several ranges are answered with the whole, which is allowed.
+/// Leaves the byte range that is asked for. Several ranges are answered with the whole, which is
+/// allowed.
 ///
 /// <https://www.rfc-editor.org/rfc/rfc9110#name-range>
 fn cut(response: &mut Response, range: &str) {

@@ -73,11 +73,12 @@ impl fmt::Display for FindError {
 
 impl std::error::Error for FindError {}
 
-/// The tests in `tree`, sorted by URL, as upstream's manifest has them. Where several entries of the tree
-/// have a file for the same path, the file that is served counts.
+/// The tests in `tree`, sorted by URL, as upstream's manifest has them. Where several entries of
+/// the tree have a file for the same path, the file that is served counts.
 ///
-/// With `paths`, only those are found that one of them leads to. Each is a folder or file on disk (inside of a
-/// folder of the tree), or a URL's path: of a test, of its file, or of a folder above it.
+/// With `paths`, only those are found that one of them leads to. Each is a folder or file on disk
+/// (inside of a folder of the tree), or a URL's path: of a test, of its file, or of a folder above
+/// it.
 ///
 /// Helper files, manual and visual tests, reftests and tests for HTTP/2 are left out.
 ///

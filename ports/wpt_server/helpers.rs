@@ -1,23 +1,27 @@
 //! Answers for tests that want to look at the server's side, or want it to fail.
 //!
 //! All are below `/_wpt/` and answer every method, from every origin (preflights included), with
-//! `Cache-Control: no-store`. `key` is any text that the test chooses, usually a UUID; keys do not know of each other, and what
-//! is remembered of one is forgotten when the server ends.
+//! `Cache-Control: no-store`. `key` is any text that the test chooses, usually a UUID; keys do not
+//! know of each other, and what is remembered of one is forgotten when the server ends.
 //!
 //! - `/_wpt/log?key=K`: a request with a body (`POST`, `PUT`) is written down; `GET` answers with
 //!   all that were, one JSON object a line with `method`, `url`, `headers` (names in lower case)
 //!   and `body`; `DELETE` forgets them. `GET` with `&wait=N` waits until there are N lines, for at
 //!   most 30 seconds.
-//! - `/_wpt/status?code=503`: answers with that status. With `&key=K` the request is written down for
-//!   `log`, whatever its method. With `&code=503,503,200` and a key, each request gets the next
+//! - `/_wpt/status?code=503`: answers with that status. With `&key=K` the request is written down
+//!   for `log`, whatever its method. With `&code=503,503,200` and a key, each request gets the next
 //!   status, and the last one repeats.
+//! - `/_wpt/close`: closes the connection without an answer, which is a network error. With `&key=K`
+//!   the request is written down; some clients ask a second time.
 //! - `/_wpt/redirect?to=URL`: redirects, with 302 or `&code=`.
-//! - `/_wpt/response?body=TEXT`: answers with that text; `&type=` is its content type (`text/plain`),
-//!   `&status=` the status, each `&header=NAME:VALUE` a header. `&fresh=1` adds a comment with a number that grows with
-//!   each request, so that a worker's script differs from the one before. With `&key=K` the request is written down.
+//! - `/_wpt/response?body=TEXT`: answers with that text; `&type=` is its content type
+//!   (`text/plain`), `&status=` the status, each `&header=NAME:VALUE` a header. `&fresh=1` adds a
+//!   comment with a number that grows with each request, so that a worker's script differs from the
+//!   one before. With `&key=K` the request is written down.
 //! - `/_wpt/worker?body=TEXT`: the same with the content type `text/javascript`.
-//! - `/_wpt/hold?key=K`: does not answer before `/_wpt/release?key=K` was requested, or 30 seconds have passed.
-//!   What was released stays so. With a key, the request is written down when it comes in.
+//! - `/_wpt/hold?key=K`: does not answer before `/_wpt/release?key=K` was requested, or 30 seconds
+//!   have passed. What was released stays so. With a key, the request is written down when it comes
+//!   in.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -83,6 +87,12 @@ impl Helpers {
         match name {
             "log" => self.log(&needed_key()?, request),
             "status" => self.status(key.as_deref(), request),
+            "close" => {
+                if let Some(key) = &key {
+                    self.write_down(key, request);
+                }
+                Ok(Response::silent())
+            }
             "redirect" => redirect(request),
             "response" => self.response(key.as_deref(), request, "text/plain"),
             "worker" => self.response(key.as_deref(), request, "text/javascript"),

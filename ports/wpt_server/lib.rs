@@ -3,12 +3,13 @@
 //! - [`Tree`] says what is served: an ordered list of paths with the folders, files or bytes behind
 //!   them.
 //! - [`find()`] names the tests in a tree as upstream's manifest does.
-//! - [`harness()`] is a tree with testharness.js, idlharness.js and the Web IDL of all specs, from npm packages.
+//! - [`harness()`] is a tree with testharness.js, idlharness.js and the Web IDL of all specs, from
+//!   npm packages.
 //! - [`Server`] serves a tree from within the process: on two ports each for HTTP and HTTPS, under
 //!   every host name that tests use ([`hosts::names`]), with a certificate made at the start
 //!   ([`Certificates`]). It ends when it is dropped.
-//! - [`Upstream`] is upstream's own server as a process, for tests with Python handlers. It has the same ports and
-//!   certificates.
+//! - [`Upstream`] is upstream's own server as a process, for tests with Python handlers. It has the
+//!   same ports and certificates.
 //!
 //! The names do not resolve; who loads tests maps `*.test` to `127.0.0.1`.
 //!
@@ -16,11 +17,13 @@
 //!
 //! - Plain files with upstream's content types, `HEAD`, single byte ranges, and 404.
 //! - Wrapper pages and scripts of `.any.js`, `.window.js` and `.worker.js`
-//!   (<https://web-platform-tests.org/writing-tests/testharness.html>), for all kinds of workers, classic and module.
+//!   (<https://web-platform-tests.org/writing-tests/testharness.html>), for all kinds of workers,
+//!   classic and module.
 //! - `FILE.headers` and `__dir__.headers`, substituted when they are named `.sub.headers`.
 //! - Substitution in files with `.sub.` in their names, and the pipes `sub`, `header`, `status`,
 //!   `trickle` and `slice` (<https://web-platform-tests.org/writing-tests/server-pipes.html>).
-//! - Helpers for tests which want to look at the server's side, so that no Python is needed: see [`helpers`].
+//! - Helpers for tests which want to look at the server's side, so that no Python is needed: see
+//!   [`helpers`].
 //!
 //! Upstream's Python handlers (`.py`) and `.asis` files are answered with 501 by [`Server`].
 

@@ -209,6 +209,8 @@ pub(crate) struct Response {
     pub(crate) body: Vec<u8>,
     /// When the parts of the body are sent; at once when empty.
     pub(crate) schedule: Vec<Step>,
+    /// Nothing is sent at all; the connection is closed.
+    pub(crate) is_silent: bool,
 }
 
 /// A step of sending a body in parts.
@@ -226,6 +228,15 @@ impl Response {
             headers: Vec::new(),
             body: Vec::new(),
             schedule: Vec::new(),
+            is_silent: false,
+        }
+    }
+
+    /// No answer.
+    pub(crate) fn silent() -> Self {
+        Self {
+            is_silent: true,
+            ..Self::new(204)
         }
     }
 

@@ -76,7 +76,8 @@ impl Metadata {
             .map(|(_, value)| value)
     }
 
-    /// The globals of a multi-global test, sorted: a window and a dedicated worker unless it says otherwise.
+    /// The globals of a multi-global test, sorted: a window and a dedicated worker unless it says
+    /// otherwise.
     pub(crate) fn globals(&self) -> Vec<Global> {
         let Some(named) = self
             .values("global")

@@ -102,10 +102,10 @@ fn slice(response: &mut Response, start: &str, end: &str) -> Option<()> {
 /// Delays and amounts, like `d1:100:d0.5:r2`, for a body of `length` bytes.
 fn schedule(delays: &str, length: usize) -> Option<Vec<Step>> {
     let mut steps = Vec::new();
-    let (mut sent, mut waited) = (0, Duration::ZERO);
+    let (mut sent, mut waited) = (0_usize, Duration::ZERO);
     let mut add = |step: Step, steps: &mut Vec<Step>| {
         match step {
-            Step::Send(amount) => sent += amount,
+            Step::Send(amount) => sent = sent.saturating_add(amount),
             Step::Wait(duration) => waited += duration,
         }
         steps.push(step);

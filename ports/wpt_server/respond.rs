@@ -84,3 +84,51 @@ impl Site {
         Some(self.through_pipes(response, path, request))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::message::RequestReader;
+
+    fn site() -> Site {
+        let script = b"// META: global=window,worker\n// META: title={{host}}\n";
+        Site {
+            tree: Tree::new()
+                .bytes("/a.sub.txt", "{{GET[x]}} 0123456789")
+                .bytes("/a.any.js", script)
+                .bytes("/a.txt", "0123456789"),
+            addresses: Addresses::default(),
+            helpers: Helpers::default(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_request_is_answered(
+            path in r"/(a\.(sub\.)?txt|a\.any\.(worker\.)?(js|html)|_wpt/(log|status|worker)|[a-z./%]{0,9})",
+            query in r"(pipe=(sub|header|slice|trickle|status)\([dr0-9:,.a-z-]{0,12}\)?&?)?([a-z]=[%{}\[\]0-9a-f-]{0,9}&?){0,3}",
+            range in r"bytes=[0-9]{0,3}-[0-9]{0,20}",
+        ) {
+            let head = format!("GET {path}?{query} HTTP/1.1\r\nRange: {range}\r\n\r\n");
+            let mut stream = std::io::Cursor::new(head.into_bytes());
+            if let Ok(Some(request)) = RequestReader::new().next(&mut stream) {
+                let response = site().respond(&request);
+                prop_assert!((200..=599).contains(&response.status) || query.contains("status("));
+            }
+        }
+
+        #[test]
+        fn every_stream_of_bytes_comes_to_an_end(
+            head in r"(GET|POST) [ -~]{0,20} HTTP/1.1\r\n(Content-Length: [0-9-]{0,20}\r\n|Transfer-Encoding: chunked\r\n)?\r\n",
+            body in r"([0-9a-g]{1,20}\r\n[a-z]{0,9}\r\n){0,3}",
+        ) {
+            let length = (head.len() + body.len()) as u64;
+            let mut stream = std::io::Cursor::new((head + &body).into_bytes());
+            let mut reader = RequestReader::new();
+            while let Ok(Some(_)) = reader.next(&mut stream) {}
+            prop_assert!(stream.position() <= length);
+        }
+    }
+}

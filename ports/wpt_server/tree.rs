@@ -80,8 +80,9 @@ impl Tree {
         }
     }
 
-    /// Where each path of the tree leads on disk, in order, for a server that knows only folders: a folder for a path that
-    /// ends with a slash, for another path the folder that has a file of its name. Bytes and files are put into `folder`.
+    /// Where each path of the tree leads on disk, in order, for a server that knows only folders: a
+    /// folder for a path that ends with a slash, for another path the folder that has a file of its
+    /// name. Bytes and files are put into `folder`.
     pub(crate) fn place_in(&self, folder: &Path) -> io::Result<Vec<(&str, PathBuf)>> {
         let mut places = Vec::new();
         for (index, entry) in self.entries.iter().enumerate() {

@@ -34,7 +34,8 @@ const LAUNCHER: &str = include_str!("launcher.py");
 pub struct UpstreamConfig {
     /// The checkout, as `wpt/sync` makes it.
     pub checkout: PathBuf,
-    /// What is served in place of what the checkout has. Wrappers, pipes and handlers work in it as well.
+    /// What is served in place of what the checkout has. Wrappers, pipes and handlers work in it as
+    /// well.
     pub overrides: Tree,
     /// The certificates to use; new ones when there are none.
     pub certificates: Option<Certificates>,
@@ -97,8 +98,8 @@ impl From<io::Error> for UpstreamError {
     }
 }
 
-/// Upstream's own server, which runs Python handlers, as a process. It ends with all its processes when this is
-/// dropped, and when the process that started it ends in whatever way.
+/// Upstream's own server, which runs Python handlers, as a process. It ends with all its processes
+/// when this is dropped, and when the process that started it ends in whatever way.
 #[derive(Debug)]
 pub struct Upstream {
     process: ProcessGroup,
@@ -113,7 +114,8 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// When the checkout or Python is missing, and when the server does not come up within a minute.
+    /// When the checkout or Python is missing, and when the server does not come up within a
+    /// minute.
     pub fn start(config: UpstreamConfig) -> Result<Self, UpstreamError> {
         if !config.checkout.join("tools/serve/serve.py").is_file() {
             return Err(UpstreamError::NoCheckout(config.checkout));
@@ -216,7 +218,8 @@ impl ProcessGroup {
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
-        // Those of the group may live on when the first one has ended. None is left when this fails.
+        // Those of the group may live on when the first one has ended. None is left when this
+        // fails.
         let _ = kill_process_group(Pid::from_child(&self.0), Signal::KILL);
         if let Err(error) = self.0.wait() {
             log::warn!("upstream's server cannot be waited for: {error}");

@@ -121,7 +121,8 @@ impl Wrapped {
         }
     }
 
-    /// The wrapper for a file with `metadata`, at a URL with `query`; `None` when the file is not meant for this global.
+    /// The wrapper for a file with `metadata`, at a URL with `query`; `None` when the file is not
+    /// meant for this global.
     pub(crate) fn content(&self, metadata: &Metadata, query: &str) -> Option<String> {
         if let Some(global) = self.wrapper.global
             && !metadata.globals().contains(&global)

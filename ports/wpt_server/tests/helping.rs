@@ -94,6 +94,19 @@ fn redirects_lead_where_they_are_told() {
 }
 
 #[test]
+fn a_request_may_stay_without_an_answer() {
+    let server = Fixture::start(Tree::new());
+    let url = server.url("/_wpt/close?key=k");
+    assert!(server.agent.post(url).send("x").is_err());
+    assert!(
+        server
+            .get("/_wpt/log?key=k")
+            .body
+            .contains("\"body\":\"x\"")
+    );
+}
+
+#[test]
 fn every_origin_may_ask() {
     let server = Fixture::start(Tree::new());
     let request = server.agent.options(server.url("/_wpt/log?key=k"));

@@ -15,7 +15,8 @@ fn checkout() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wpt/upstream")
 }
 
-/// Upstream's server on the fetched tests; `None`, with a printed reason, when there is no checkout or no Python.
+/// Upstream's server on the fetched tests; `None`, with a printed reason, when there is no checkout
+/// or no Python.
 fn start(overrides: Tree) -> Option<Upstream> {
     let config = UpstreamConfig {
         overrides,
@@ -253,7 +254,8 @@ fn dropping_it_ends_all_its_processes() {
     let child = Answer::of(request.call().unwrap()).body;
     assert!(is_running(&child));
     drop(upstream);
-    // Nothing but this test knows the process, so it is over as soon as the kernel has got round to it.
+    // Nothing but this test knows the process, so it is over as soon as the kernel has got round to
+    // it.
     while is_running(&child) {
         std::thread::yield_now();
     }
