@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::bindings::Realm;
 use crate::blob_urls::{self, BlobUrlStore};
+use crate::messaging::broadcast::Broadcasts;
 use crate::messaging::router::PortRouter;
 use crate::worker::shared::SharedWorkers;
 use crate::{messaging, worker};
@@ -12,6 +13,7 @@ use crate::{messaging, worker};
 #[derive(Clone, Default)]
 pub struct UserAgent {
     pub(crate) ports: PortRouter,
+    pub(crate) broadcasts: Broadcasts,
     pub(crate) blob_urls: BlobUrlStore,
     pub(crate) shared_workers: SharedWorkers,
 }
@@ -22,7 +24,8 @@ impl fmt::Debug for UserAgent {
     }
 }
 
-/// Ends what a realm that goes away has to do with others: its workers, ports and blob URLs. Waits
+/// Ends what a realm that goes away has to do with others: its workers, ports,
+/// channels and blob URLs. Waits
 /// for the end of its workers' threads.
 pub(crate) fn detach(realm: &Realm) {
     worker::owner::detach(realm);

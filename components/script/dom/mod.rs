@@ -4,6 +4,7 @@ pub mod abort_controller;
 pub mod abort_signal;
 mod activation;
 pub mod blob;
+pub mod broadcast_channel;
 pub mod character_data;
 pub mod child_node;
 pub mod client;

@@ -1,13 +1,15 @@
 //! Messages between windows and workers.
 //!
 //! - `router`: where each message port is, and what waits for it;
-//! - `local`: the ports that a thread holds;
+//! - `broadcast`: who listens to which broadcast channel;
+//! - `local`: the ports and channels that a thread holds;
 //! - `window`: `postMessage()` of windows.
 //!
 //! A port is at one place at a time: held by a thread, or on its way in a message. Its queue is at
 //! neither: the router keeps it, so that a port can move while messages for it come, and none is
 //! lost or overtakes another.
 
+pub(crate) mod broadcast;
 pub(crate) mod local;
 pub(crate) mod router;
 pub(crate) mod window;
@@ -74,11 +76,17 @@ pub(crate) fn transfer_list(transfer: &[Object]) -> Vec<Value> {
     transfer.iter().map(|object| object.0.clone()).collect()
 }
 
-/// Closes the ports of a realm that goes away.
+/// Closes the ports and broadcast channels of a realm that goes away.
 ///
 /// <https://html.spec.whatwg.org/multipage/document-lifecycle.html#destroy-a-document>
 pub(crate) fn detach(realm: &Realm) {
     if let Some(event_loop) = realm.service::<EventLoop>() {
-        event_loop.local::<local::LocalPorts>().close_all_of(realm);
+        let ports = event_loop.local::<local::LocalPorts>().all().into_iter();
+        ports
+            .filter(|port| port.is_of(realm))
+            .for_each(|port| port.let_go());
+        let channels = event_loop.local::<broadcast::LocalChannels>().all();
+        let own = channels.iter().filter(|channel| channel.is_of(realm));
+        own.for_each(|channel| channel.let_go());
     }
 }

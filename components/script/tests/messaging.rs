@@ -13,6 +13,7 @@ use script::structured_clone::{deserialize, serialize};
 use crate::Page;
 use crate::service_worker::host::{Host, real_clock, url};
 
+mod channels;
 mod ports;
 
 /// A window's realm without a page, with an engine and an event loop of its own, as if it were on a
