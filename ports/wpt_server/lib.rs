@@ -18,7 +18,7 @@
 //! - Plain files with upstream's content types, `HEAD`, single byte ranges, and 404.
 //! - Wrapper pages and scripts of `.any.js`, `.window.js` and `.worker.js`
 //!   (<https://web-platform-tests.org/writing-tests/testharness.html>), for all kinds of workers,
-//!   classic and module.
+//!   classic and module. A `.serviceworker.js` is no test, but a script that a page registers.
 //! - `FILE.headers` and `__dir__.headers`, substituted when they are named `.sub.headers`.
 //! - Substitution in files with `.sub.` in their names, and the pipes `sub`, `header`, `status`,
 //!   `trickle` and `slice` (<https://web-platform-tests.org/writing-tests/server-pipes.html>).

@@ -1,7 +1,9 @@
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use wpt_server::{
     Addresses, Config, Server, Test, TestKind, Timeout, Tree, Upstream, UpstreamConfig,
@@ -34,9 +36,13 @@ fn start(overrides: Tree) -> Option<Upstream> {
 
 #[test]
 fn python_handlers_run_in_upstreams_server() {
-    let own = folder(&[("own.any.js", "// META: title=Own\n")]);
+    let own = folder(&[
+        ("own.any.js", "// META: title=Own\n"),
+        ("hook.js", "not this one"),
+    ]);
     let overrides = Tree::new()
         .bytes("/resources/testharnessreport.js", "// a hook of ours\n")
+        .bytes("/own/hook.js", "the first counts")
         .folder("/own/", own.path());
     let Some(upstream) = start(overrides) else {
         return;
@@ -66,6 +72,7 @@ fn python_handlers_run_in_upstreams_server() {
     }
     let answer = get("/resources/testharnessreport.js");
     assert_eq!(answer.body, "// a hook of ours\n");
+    assert_eq!(get("/own/hook.js").body, "the first counts");
     let page = get("/own/own.any.html");
     assert!(page.body.contains("<title>Own</title>"), "{}", page.body);
     assert!(
@@ -266,6 +273,45 @@ fn dropping_it_ends_all_its_processes() {
 fn is_running(process: &str) -> bool {
     fs::read_to_string(format!("/proc/{process}/stat"))
         .is_ok_and(|stat| !stat.contains(") Z ") && !stat.contains(") X "))
+}
+
+#[test]
+fn the_server_ends_with_the_process_that_started_it() {
+    if !has_python() {
+        return;
+    }
+    // Says that it is there, and stays.
+    let server = "import sys, time
+def get_parser():
+    import argparse
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--config')
+    parser.add_argument('--no-h2', action='store_true')
+    return parser
+def run(**arguments):
+    print('here', flush=True)
+    time.sleep(1000)
+";
+    let checkout = folder(&[
+        ("tools/localpaths.py", ""),
+        ("tools/serve/__init__.py", ""),
+        ("tools/serve/serve.py", server),
+    ]);
+    let mut process = Command::new("python3")
+        .args(["-c", include_str!("../launcher.py"), "config.json"])
+        .current_dir(checkout.path())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let output = process.stdout.take().unwrap();
+    BufReader::new(output).read_line(&mut line).unwrap();
+    assert_eq!(line, "here\n");
+    // What the kernel does to the pipe when a process dies.
+    drop(process.stdin.take());
+    assert_eq!(process.wait().unwrap().signal(), Some(9));
 }
 
 #[test]
