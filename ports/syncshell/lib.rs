@@ -2,7 +2,7 @@
 //! and QuickJS.
 //!
 //! `syncshell demo` shows the main job; `syncshell open` runs a site, or what a profile holds;
-//! `syncshell inspect` shows a profile, `syncshell net` the network. QuickJS is C under the page's control: the shell is for
+//! `syncshell inspect` shows a profile, `syncshell net` the network, `syncshell wpt` runs Web Platform Tests. QuickJS is C under the page's control: the shell is for
 //! testing sites, it is no sandbox for hostile ones.
 
 mod clock;
@@ -15,6 +15,7 @@ mod net;
 mod open;
 mod report;
 mod why;
+mod wpt;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ pub use why::{Answer, Hold, PastEvent};
 
 use crate::command::{Decision, parse_duration};
 use crate::report::Format;
+use crate::wpt::{EngineArguments, WptArguments, WptTestArguments};
 
 /// Run web sites with Background Sync: offline, online, closed and killed.
 #[derive(Parser)]
@@ -68,6 +70,14 @@ enum CliCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Run Web Platform Tests, and compare with what is expected of them
+    Wpt(Box<WptArguments>),
+    /// Run one Web Platform Test, and print its result as one line of JSON
+    #[command(hide = true)]
+    WptTest(WptTestArguments),
+    /// The engine of one Web Platform Test
+    #[command(hide = true)]
+    WptEngine(EngineArguments),
 }
 
 #[derive(Args)]
@@ -172,6 +182,12 @@ pub fn run() -> ExitCode {
         CliCommand::Inspect { profile, json } => {
             inspect::run(&profile, if json { Format::Json } else { Format::Text })
         }
+        CliCommand::Wpt(arguments) => match wpt::run(&arguments) {
+            Ok(code) => return code,
+            Err(error) => Err(error),
+        },
+        CliCommand::WptTest(arguments) => wpt::run_test(arguments),
+        CliCommand::WptEngine(arguments) => wpt::run_engine(arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
