@@ -6,6 +6,7 @@ use base::StorageKey;
 use base::channel::{Callback, unbounded};
 use base::ids::ClientId;
 use base::time::Clock;
+use cache_storage::CacheStorageThread;
 use indexed_db::IndexedDbThread;
 use net::{Net, NetConfig, NetStartError};
 use net_monitor::{MonitorPolicy, NetworkMonitor, ScriptedSource, TcpProber};
@@ -261,6 +262,7 @@ impl Builder {
             ..self.net
         };
         let net = Net::start(net_config, monitor.handle()).map_err(StartError::Net)?;
+        let caches = CacheStorageThread::start(store.clone()).map_err(StartError::Thread)?;
         let indexed_db = IndexedDbThread::start(store.clone()).map_err(StartError::Thread)?;
 
         // The two components speak with each other and with the worker host, so their channels are
@@ -278,6 +280,7 @@ impl Builder {
             service_workers: SwRegistrationHandle::new(service_worker_channel.0.clone()),
             sync: sync_inbox.handle(),
             net: net.handle(),
+            caches: caches.handle().clone(),
             indexed_db: indexed_db.handle().clone(),
             network: monitor.handle(),
             permissions: permissions.clone(),
@@ -324,6 +327,7 @@ impl Builder {
             source_error: monitor.source_error().map(ToString::to_string),
             sync,
             service_workers,
+            caches,
             indexed_db,
             net,
             monitor,

@@ -2,7 +2,7 @@
 //!
 //! A [`Builder`] takes what belongs to the embedder (the clock, the profile, the source of network
 //! changes, the permission policy) and starts an [`Engine`]: the store, the network monitor, HTTP,
-//! IndexedDB, the service worker registrations and the sync manager, each on its thread. The
+//! IndexedDB, the caches, the service worker registrations and the sync manager, each on its thread. The
 //! embedder's [`WorkerHost`](sw_traits::WorkerHost) runs the service workers; nothing here knows of
 //! a script engine.
 //!
@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use base::channel::{Callback, bounded};
 use base::time::Clock;
+use cache_storage::{CacheStorageHandle, CacheStorageThread};
 use indexed_db::{IndexedDbHandle, IndexedDbThread};
 use net::{Net, NetHandle};
 use net_monitor::NetworkMonitor;
@@ -43,6 +44,8 @@ pub struct Handles {
     pub sync: SyncManagerHandle,
     /// HTTP fetch.
     pub net: NetHandle,
+    /// Caches of requests and responses.
+    pub caches: CacheStorageHandle,
     /// IndexedDB.
     pub indexed_db: IndexedDbHandle,
     /// The network monitor.
@@ -75,6 +78,7 @@ pub struct Engine {
     // Stopped from top to bottom: first who causes work, last who does it.
     sync: SyncManagerThread,
     service_workers: SwRegistrationThread,
+    caches: CacheStorageThread,
     indexed_db: IndexedDbThread,
     net: Net,
     monitor: NetworkMonitor,
@@ -161,6 +165,7 @@ impl Engine {
         let Self {
             sync,
             service_workers,
+            caches,
             indexed_db,
             net,
             monitor,
@@ -169,6 +174,7 @@ impl Engine {
         } = self;
         drop(sync);
         drop(service_workers);
+        drop(caches);
         drop(indexed_db);
         drop(net);
         drop(monitor);

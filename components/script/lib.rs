@@ -3,6 +3,7 @@
 //! - [`bindings`]: the binding runtime, and how to add an interface;
 //! - [`dom`]: the interfaces, one module each, named after them;
 //! - [`event_loop`]: tasks from other threads, and timers.
+//! - `cache_client`: a realm's way to the caches of its origin;
 //! - [`indexed_database`]: what the platform objects of IndexedDB share.
 //! - [`service_worker`]: the client side of service workers, and the threads on which they run;
 //! - [`fetch`]: requests of scripts;
@@ -18,6 +19,7 @@ mod base64;
 mod blob_urls;
 #[macro_use]
 pub mod bindings;
+mod cache_client;
 pub mod dom;
 pub mod dom_tree;
 pub mod environment;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base::channel::Callback;
 use base::time::Clock;
+use cache_storage::CacheStorageHandle;
 use indexed_db::IndexedDbHandle;
 use net::NetHandle;
 use network_traits::NetworkMonitorHandle;
@@ -26,6 +27,8 @@ pub struct Services {
     pub sync: SyncManagerHandle,
     /// The network, for pages, scripts and `fetch()`.
     pub net: NetHandle,
+    /// The caches of requests and responses.
+    pub caches: CacheStorageHandle,
     /// The databases.
     pub indexed_db: IndexedDbHandle,
     /// What the network is like.

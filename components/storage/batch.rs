@@ -27,6 +27,8 @@ pub enum Tree {
     IndexedDb = 6,
     /// Permissions that were granted or denied.
     Permissions = 7,
+    /// Caches of requests and responses.
+    Caches = 8,
 }
 
 /// The store's own records.

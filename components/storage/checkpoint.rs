@@ -18,12 +18,13 @@ const SMALL: usize = 64 << 10;
 const SCAN: usize = 256;
 
 /// The trees of a snapshot, those first that nothing else could bring back.
-pub(crate) const TREES: [u8; 8] = [
+pub(crate) const TREES: [u8; 9] = [
     Tree::SyncRegistrations as u8,
     Tree::ServiceWorkers as u8,
     Tree::Permissions as u8,
     Tree::Meta as u8,
     Tree::IndexedDb as u8,
+    Tree::Caches as u8,
     Tree::Scripts as u8,
     Tree::SyncLog as u8,
     QUARANTINE_TREE,

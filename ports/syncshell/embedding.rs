@@ -27,6 +27,7 @@ pub(crate) fn start(
                 service_workers: handles.service_workers.clone(),
                 sync: handles.sync.clone(),
                 net: handles.net.clone(),
+                caches: handles.caches.clone(),
                 indexed_db: handles.indexed_db.clone(),
                 network: handles.network.clone(),
                 permissions: Arc::new(handles.permissions.clone()),

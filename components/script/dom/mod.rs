@@ -5,6 +5,8 @@ pub mod abort_signal;
 mod activation;
 pub mod blob;
 pub mod broadcast_channel;
+pub mod cache;
+pub mod cache_storage;
 pub mod character_data;
 pub mod child_node;
 pub mod client;

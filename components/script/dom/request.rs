@@ -1,5 +1,6 @@
 //! <https://fetch.spec.whatwg.org/#request-class>
 
+use cache_storage::StoredRequest;
 use net::CacheMode;
 use url::Url;
 
@@ -174,6 +175,59 @@ impl Request {
             },
             ..net::Request::new(settings.url.clone())
         })
+    }
+
+    /// The request as it is stored in a cache.
+    pub(crate) fn stored(&self) -> StoredRequest {
+        let settings = &self.settings;
+        StoredRequest {
+            method: settings.method.clone(),
+            url: settings.url.clone(),
+            headers: self.headers.list(),
+            mode: settings.mode.as_str().to_owned(),
+            credentials: settings.credentials.as_str().to_owned(),
+            cache: settings.cache.as_str().to_owned(),
+            redirect: settings.redirect.as_str().to_owned(),
+            referrer: match &settings.referrer {
+                Referrer::None => String::new(),
+                Referrer::Client => "about:client".to_owned(),
+                Referrer::Url(url) => url.to_string(),
+            },
+        }
+    }
+
+    /// A request that was stored in a cache.
+    ///
+    /// # Errors
+    ///
+    /// The engine is out of memory.
+    pub(crate) fn from_stored(realm: &Realm, stored: StoredRequest) -> Fallible<Dom<Self>> {
+        let word = |word: &str| realm.new_string(word);
+        let settings = Settings {
+            method: stored.method,
+            url: stored.url,
+            mode: RequestMode::from_js(realm, &word(&stored.mode)?)?,
+            credentials: RequestCredentials::from_js(realm, &word(&stored.credentials)?)?,
+            cache: RequestCache::from_js(realm, &word(&stored.cache)?)?,
+            redirect: RequestRedirect::from_js(realm, &word(&stored.redirect)?)?,
+            referrer: match Url::parse(&stored.referrer) {
+                Ok(url) if url.scheme() == "about" => Referrer::Client,
+                Ok(url) => Referrer::Url(url),
+                Err(_) => Referrer::None,
+            },
+        };
+        let headers = Headers::new(realm, stored.headers, Guard::Immutable)?;
+        let signal = AbortSignal::dependent(realm, &[])?;
+        Dom::new(
+            realm,
+            Self {
+                reflector: Reflector::default(),
+                settings: NoTrace(settings),
+                headers,
+                body: Body::default(),
+                signal,
+            },
+        )
     }
 
     /// Whether only a cache may answer, which there is none of.

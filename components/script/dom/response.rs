@@ -1,5 +1,6 @@
 //! <https://fetch.spec.whatwg.org/#response-class>
 
+use cache_storage::StoredResponse;
 use url::Url;
 
 use super::headers::{Guard, Headers};
@@ -65,6 +66,63 @@ impl Response {
             status_text: response.status_text.into_bytes(),
         };
         let headers = Headers::new(realm, response.headers, Guard::Immutable)?;
+        Self::create(realm, settings, headers, body)
+    }
+
+    /// The response as it is stored in a cache. Its body counts as read.
+    ///
+    /// # Errors
+    ///
+    /// A `TypeError` if the body was read before.
+    pub(crate) fn stored(&self) -> Fallible<StoredResponse> {
+        let body = self.body.consume()?.map(|bytes| bytes.to_vec());
+        Ok(StoredResponse {
+            body,
+            ..self.stored_head()
+        })
+    }
+
+    /// Looks at all but the body of what would be stored.
+    ///
+    /// # Errors
+    ///
+    /// That of `check`.
+    pub(crate) fn check_stored(
+        &self,
+        check: impl FnOnce(&StoredResponse) -> Fallible<()>,
+    ) -> Fallible<()> {
+        check(&self.stored_head())
+    }
+
+    fn stored_head(&self) -> StoredResponse {
+        let settings = &self.settings;
+        StoredResponse {
+            response_type: settings.type_.as_str().to_owned(),
+            url: settings.url.clone(),
+            redirected: settings.redirected,
+            status: settings.status,
+            status_text: settings.status_text.clone(),
+            headers: self.headers.list(),
+            body: None,
+        }
+    }
+
+    /// A response that was stored in a cache.
+    ///
+    /// # Errors
+    ///
+    /// The engine is out of memory.
+    pub(crate) fn from_stored(realm: &Realm, stored: StoredResponse) -> Fallible<Dom<Self>> {
+        let type_ = realm.new_string(&stored.response_type)?;
+        let settings = Settings {
+            type_: ResponseType::from_js(realm, &type_)?,
+            url: stored.url,
+            redirected: stored.redirected,
+            status: stored.status,
+            status_text: stored.status_text,
+        };
+        let headers = Headers::new(realm, stored.headers, Guard::Immutable)?;
+        let body = stored.body.map_or_else(Body::default, Body::new);
         Self::create(realm, settings, headers, body)
     }
 

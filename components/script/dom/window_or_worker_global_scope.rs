@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use base::exception::DomExceptionName;
 
+use super::cache_storage::CacheStorage;
 use super::idb_factory::IdbFactory;
 use crate::base64;
 use crate::bindings::generated::{
@@ -15,6 +16,7 @@ use crate::bindings::report::report_exception;
 use crate::bindings::{
     ByteString, Dom, DomObject, DomString, Error, Fallible, Promise, Realm, Value,
 };
+use crate::cache_client::CacheClient;
 use crate::event_loop::EventLoop;
 use crate::fetch;
 use crate::indexed_database::client::DatabaseClient;
@@ -33,6 +35,10 @@ fn event_loop(realm: &Realm) -> Fallible<Rc<EventLoop>> {
 impl<T: DomObject> WindowOrWorkerGlobalScopeMethods for T {
     fn is_secure_context(&self, realm: &Realm) -> bool {
         realm.is_secure_context()
+    }
+
+    fn caches(&self, realm: &Realm) -> Fallible<Dom<CacheStorage>> {
+        CacheClient::of(realm)?.storage(realm)
     }
 
     fn indexed_db(&self, realm: &Realm) -> Fallible<Dom<IdbFactory>> {

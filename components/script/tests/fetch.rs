@@ -133,6 +133,7 @@ impl Site {
             service_workers: SwRegistrationHandle::new(unbounded().0),
             sync: SyncManagerHandle::new(unbounded().0),
             net: net.handle(),
+            caches: cache_storage::CacheStorageHandle::new(unbounded().0),
             indexed_db: IndexedDbHandle::new(unbounded().0),
             network: monitor.handle(),
             permissions: Arc::new(NoPermissions),

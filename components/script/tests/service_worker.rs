@@ -1,5 +1,6 @@
 //! Service workers: their threads, events and scripts.
 
+mod caches;
 mod client;
 pub(crate) mod events;
 pub(crate) mod host;

@@ -162,6 +162,7 @@ impl Browser {
             service_workers: SwRegistrationHandle::new(sender),
             sync: SyncManagerHandle::new(sync),
             net: net.handle(),
+            caches: cache_storage::CacheStorageHandle::new(unbounded().0),
             indexed_db: IndexedDbHandle::new(databases),
             network: monitor.handle(),
             permissions: Arc::new(NoPermissions),

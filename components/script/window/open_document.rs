@@ -139,6 +139,7 @@ impl OpenDocument {
         service_worker::detach(&self.realm);
         crate::permission_watch::detach(&self.realm);
         crate::network_watch::detach(&self.realm);
+        crate::cache_client::detach(&self.realm);
         indexed_database::detach(&self.realm);
         agent.event_loop.discard(&self.realm);
     }

@@ -186,6 +186,7 @@ impl Drop for WorkerAgent {
         crate::service_worker::detach(&self.realm);
         crate::permission_watch::detach(&self.realm);
         crate::network_watch::detach(&self.realm);
+        crate::cache_client::detach(&self.realm);
         crate::indexed_database::detach(&self.realm);
         self.event_loop.discard(&self.realm);
         self.event_loop.shut_down();

@@ -87,6 +87,7 @@ impl Profile {
             service_workers: SwRegistrationHandle::new(unbounded().0),
             sync: SyncManagerHandle::new(unbounded().0),
             net: net.handle(),
+            caches: cache_storage::CacheStorageHandle::new(unbounded().0),
             indexed_db: indexed_db.handle().clone(),
             network: monitor.handle(),
             permissions: Arc::new(NoPermissions),

@@ -104,6 +104,7 @@ impl Host {
             service_workers: SwRegistrationHandle::new(registration_sender),
             sync: SyncManagerHandle::new(sync_sender),
             net: net.handle(),
+            caches: cache_storage::CacheStorageHandle::new(unbounded().0),
             indexed_db: indexed_db.handle().clone(),
             network: monitor.handle(),
             permissions: Arc::new(NoPermissions),

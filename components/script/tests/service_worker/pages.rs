@@ -24,7 +24,7 @@ pub(super) struct Site {
 
 impl Site {
     /// A site whose service worker has this script; what else there is comes from `answer`.
-    fn with(
+    pub(super) fn with(
         worker: &'static str,
         answer: impl Fn(&str) -> Option<(u16, &'static str, &'static str)> + Send + Sync + 'static,
     ) -> Self {
@@ -46,6 +46,7 @@ impl Site {
                     service_workers: handles.service_workers.clone(),
                     sync: handles.sync.clone(),
                     net: handles.net.clone(),
+                    caches: handles.caches.clone(),
                     indexed_db: handles.indexed_db.clone(),
                     network: handles.network.clone(),
                     permissions: Arc::new(handles.permissions.clone()),
