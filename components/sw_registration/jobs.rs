@@ -371,12 +371,19 @@ impl SwRegistrations {
                 self.fail_job(key, exception);
                 return;
             }
-            let ordinal = self.next_ordinal;
+            let ordinal = self.unused_ordinal();
             let registration = self.new_registration(storage_key.clone(), scope.clone(), ordinal);
             registration.update_via_cache = update_via_cache;
         }
         // Step 7
         self.update(key);
+    }
+
+    /// What the store still holds tells only about registrations that are still there. So that the
+    /// ordinal of one that is gone is not used again after a restart, it is not less than the time.
+    fn unused_ordinal(&self) -> u64 {
+        let now = u64::try_from(self.now.wall.as_millis()).unwrap_or_default();
+        self.next_ordinal.max(now)
     }
 
     /// <https://w3c.github.io/ServiceWorker/#unregister-algorithm>

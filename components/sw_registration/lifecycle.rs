@@ -282,6 +282,7 @@ impl SwRegistrations {
         };
         let (storage_key, scope) = registration.key();
         let unregistered = registration.unregistered;
+        let ordinal = registration.ordinal;
         let former = registration.active;
         // Step 2
         if let Some(former) = former {
@@ -289,7 +290,11 @@ impl SwRegistrations {
         }
         if !unregistered {
             let storage_key = storage_key.clone();
-            self.notify(SwNotification::Activated { storage_key, scope });
+            self.notify(SwNotification::Activated {
+                storage_key,
+                scope,
+                ordinal,
+            });
         }
         // Steps 3 to 5
         self.update_registration_state(id, Place::Active, Some(worker));

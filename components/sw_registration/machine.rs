@@ -350,6 +350,7 @@ impl SwRegistrations {
                 RegistrationSnapshot {
                     storage_key: registration.storage_key.clone(),
                     registration: self.registration_info(registration),
+                    ordinal: registration.ordinal,
                     last_update_check: registration.last_update_check,
                     scripts: (
                         workers().map(|worker| worker.script_count).sum(),
@@ -560,7 +561,12 @@ impl SwRegistrations {
         if active.is_some() {
             let storage_key = registration.storage_key.clone();
             let scope = registration.scope.clone();
-            self.notify(SwNotification::Activated { storage_key, scope });
+            let ordinal = registration.ordinal;
+            self.notify(SwNotification::Activated {
+                storage_key,
+                scope,
+                ordinal,
+            });
         }
         // No client can be using it, so that a waiting worker is promoted, as the spec wants.
         self.tasks.push_back(Task::TryActivate(id));

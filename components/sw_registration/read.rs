@@ -49,6 +49,7 @@ fn snapshot(ids: &IdSource, stored: StoredRegistration) -> RegistrationSnapshot 
     };
     RegistrationSnapshot {
         storage_key: stored.storage_key,
+        ordinal: record.ordinal,
         registration: RegistrationInfo {
             id: RegistrationId(ids.next()),
             scope: stored.scope,

@@ -126,6 +126,13 @@ impl SyncManager {
                 return;
             }
         }
+        if let Some(record) = &mut part.change.record
+            && let Some(key) = self.entries.get(&part.entry).map(|entry| &entry.key)
+        {
+            record.registration = self
+                .scope(&key.storage_key, &key.scope)
+                .and_then(|scope| scope.registration);
+        }
         if anew {
             self.next_sequence += 1;
             self.follow_up(part, now);

@@ -52,6 +52,7 @@
 //!     Input::ServiceWorker(SwNotification::Activated {
 //!         storage_key: storage_key.clone(),
 //!         scope: scope.clone(),
+//!         ordinal: 1,
 //!     }),
 //!     Input::ServiceWorker(SwNotification::WindowClients {
 //!         storage_key: storage_key.clone(),
@@ -235,7 +236,7 @@ mod thread;
 mod transition;
 
 pub use error::{RegisterError, StartError};
-pub use manager::{Output, Recovered, Requester, SyncManager};
+pub use manager::{Output, Recovered, Requester, StoredServiceWorker, SyncManager};
 pub use periodic::{PeriodicPolicy, PeriodicState, TurnOf, TurnRecord};
 pub use policy::{NetworkPolicy, SyncPolicy};
 pub use record::{RecordState, SyncKey, SyncRecord};

@@ -9,7 +9,7 @@ use base::time::{Deadline, MonotonicTime, Timestamp};
 use base::{DomString, StorageKey};
 use network_traits::{NetworkIdentity, NetworkState};
 use storage::Batch;
-use sw_traits::SwNotification;
+use sw_traits::{RegistrationSnapshot, SwNotification};
 use sync_traits::{
     DropReason, Engagement, LogEntry, LogEvent, SyncClientEvent, SyncKind, SyncRegistrationInfo,
     SyncRegistrationState,
@@ -179,6 +179,30 @@ pub struct SyncManager {
     pub(crate) outputs: VecDeque<Output>,
 }
 
+/// A service worker registration that is stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoredServiceWorker {
+    /// Whose it is.
+    pub storage_key: StorageKey,
+    /// Its scope.
+    pub scope: Url,
+    /// Its [ordinal](RegistrationSnapshot::ordinal).
+    pub ordinal: u64,
+    /// Whether it has an active worker.
+    pub active_worker: bool,
+}
+
+impl From<RegistrationSnapshot> for StoredServiceWorker {
+    fn from(snapshot: RegistrationSnapshot) -> Self {
+        Self {
+            storage_key: snapshot.storage_key,
+            active_worker: snapshot.registration.active.is_some(),
+            scope: snapshot.registration.scope,
+            ordinal: snapshot.ordinal,
+        }
+    }
+}
+
 impl SyncManager {
     /// A manager of what was found in the store. `seed` is for the jitter of delays.
     ///
@@ -342,16 +366,19 @@ impl SyncManager {
     }
 
     /// Which service worker registrations are stored, and whether each has an active worker. What
-    /// was registered for others is dropped: their removal did not get to the end.
+    /// was registered for others is dropped: their removal did not get to the end. So is what was
+    /// registered for an earlier registration of the same scope.
     pub fn handle_stored_service_workers(
         &mut self,
         now: Timestamp,
-        stored: impl IntoIterator<Item = (StorageKey, Url, bool)>,
+        stored: impl IntoIterator<Item = StoredServiceWorker>,
     ) {
         self.begin();
         let mut known = BTreeSet::new();
-        for (storage_key, scope, active_worker) in stored {
-            self.set_active_worker(&storage_key, &scope, active_worker);
+        for stored in stored {
+            let (storage_key, scope) = (stored.storage_key, stored.scope);
+            self.set_active_worker(&storage_key, &scope, stored.active_worker);
+            self.set_registration(&storage_key, &scope, stored.ordinal);
             known.insert((storage_key, scope));
         }
         self.service_workers_known = true;
@@ -361,6 +388,7 @@ impl SyncManager {
                 if known.contains(&(storage_key.clone(), url.clone())) {
                     let room = HELD_CANDIDATES_PER_INPUT.saturating_sub(found.len());
                     found.extend(scope.all().take(room));
+                    orphans.extend(self.left_behind(scope));
                 } else {
                     orphans.extend(scope.all());
                 }
@@ -377,8 +405,13 @@ impl SyncManager {
     pub fn handle_service_worker(&mut self, now: Timestamp, notification: SwNotification) {
         self.begin();
         match notification {
-            SwNotification::Activated { storage_key, scope } => {
+            SwNotification::Activated {
+                storage_key,
+                scope,
+                ordinal,
+            } => {
                 self.set_active_worker(&storage_key, &scope, true);
+                self.set_registration(&storage_key, &scope, ordinal);
             }
             SwNotification::Unregistered { storage_key, scope } => {
                 let ids: Vec<_> = self

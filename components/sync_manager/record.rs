@@ -2,8 +2,8 @@
 //!
 //! | tree | key | value |
 //! |---|---|---|
-//! | `SyncRegistrations` | storage key, scope, kind 1, tag | [`SyncRecord`] |
-//! | `SyncRegistrations` | storage key, scope, kind 2, tag | [`SyncRecord`] and `PeriodicRecord` |
+//! | `SyncRegistrations` | storage key, scope, kind 1, tag | ordinal of the service worker registration, [`SyncRecord`] |
+//! | `SyncRegistrations` | storage key, scope, kind 2, tag | ordinal of the service worker registration, [`SyncRecord`] and `PeriodicRecord` |
 //! | `SyncRegistrations` | storage key, empty, kind 3 | the last turn of an origin, for its floor |
 //! | `SyncRegistrations` | empty, empty, kind 3 | the last turn of any origin |
 //! | `SyncLog` | sequence number | [`LogEntry`](sync_traits::LogEntry) |
@@ -24,7 +24,9 @@ use crate::periodic::{PeriodicRecord, PeriodicState};
 use crate::policy::SyncPolicy;
 
 /// The version of the formats of both kinds of registrations.
-const RECORD_VERSION: u16 = 1;
+const RECORD_VERSION: u16 = 2;
+/// The one before: without the service worker registration.
+const RECORD_VERSION_1: u16 = 1;
 
 /// The kind bytes in keys. They are never changed or used again.
 const KIND_ONE_SHOT: u8 = 1;
@@ -108,6 +110,10 @@ pub struct SyncRecord {
     pub registered: WallTime,
     /// The one network on which it may fire; `None` for any.
     pub network: Option<NetworkIdentity>,
+    /// The [ordinal](sw_traits::RegistrationSnapshot::ordinal) of the service worker registration
+    /// that it belongs to; `None` in a record of an earlier version. Stored beside the rest.
+    #[serde(skip)]
+    pub registration: Option<u64>,
     /// What only a periodic one has; stored beside the rest.
     #[serde(skip)]
     pub periodic: Option<Box<PeriodicState>>,
@@ -166,27 +172,47 @@ pub enum RecordState {
 pub(crate) fn put(batch: &mut Batch, key: &SyncKey, record: &SyncRecord) {
     let bytes = key.to_bytes();
     let encoded = match PeriodicRecord::of(record) {
-        Some(periodic) => {
-            batch.put_record(Tree::SyncRegistrations, &bytes, RECORD_VERSION, &periodic)
-        }
-        None => batch.put_record(Tree::SyncRegistrations, &bytes, RECORD_VERSION, record),
+        Some(periodic) => batch.put_record(
+            Tree::SyncRegistrations,
+            &bytes,
+            RECORD_VERSION,
+            &(record.registration, periodic),
+        ),
+        None => batch.put_record(
+            Tree::SyncRegistrations,
+            &bytes,
+            RECORD_VERSION,
+            &(record.registration, record),
+        ),
     };
     encoded.expect("numbers and plain enums can always be encoded");
 }
 
 /// What [`put`] stored, or why it makes no sense.
 pub(crate) fn decode(key: &SyncKey, record: &Record) -> Result<SyncRecord, String> {
-    if record.version != RECORD_VERSION {
-        return Err(format!(
-            "its version is {}, not {RECORD_VERSION}",
-            record.version
-        ));
-    }
-    match key.kind {
-        SyncKind::OneShot => record.decode(),
-        SyncKind::Periodic => record.decode().map(PeriodicRecord::into_record),
-    }
-    .map_err(|error| error.to_string())
+    let decoded = match (record.version, key.kind) {
+        (RECORD_VERSION, SyncKind::OneShot) => record.decode(),
+        (RECORD_VERSION, SyncKind::Periodic) => {
+            record
+                .decode()
+                .map(|(registration, periodic): (_, PeriodicRecord)| {
+                    (registration, periodic.into_record())
+                })
+        }
+        (RECORD_VERSION_1, SyncKind::OneShot) => record.decode().map(|record| (None, record)),
+        (RECORD_VERSION_1, SyncKind::Periodic) => record
+            .decode()
+            .map(|periodic: PeriodicRecord| (None, periodic.into_record())),
+        (version, _) => {
+            return Err(format!("its version is {version}, not {RECORD_VERSION}"));
+        }
+    };
+    let (registration, record): (Option<u64>, SyncRecord) =
+        decoded.map_err(|error| error.to_string())?;
+    Ok(SyncRecord {
+        registration,
+        ..record
+    })
 }
 
 /// Remove a record.

@@ -110,6 +110,8 @@ pub(crate) struct Origin {
 #[derive(Debug, Default)]
 pub(crate) struct Scope {
     pub(crate) active_worker: bool,
+    /// Its [ordinal](sw_traits::RegistrationSnapshot::ordinal), as far as it is known.
+    pub(crate) registration: Option<u64>,
     /// The same for this scope alone as [`Origin::gained_at_change`].
     pub(crate) gained_at_change: u64,
     /// <https://wicg.github.io/background-sync/spec/#list-of-sync-registrations>
@@ -297,6 +299,32 @@ impl SyncManager {
         scope.active_worker = active_worker;
         self.place_pending_anew(storage_key, url);
         self.forget_empty_scope(storage_key, url);
+    }
+
+    /// A scope that has, or will have, an active worker belongs to this registration.
+    pub(crate) fn set_registration(
+        &mut self,
+        storage_key: &StorageKey,
+        url: &Url,
+        registration: u64,
+    ) {
+        if let Some(scope) = self.scope_mut(storage_key, url) {
+            scope.registration = Some(registration);
+        }
+    }
+
+    /// The entries of a scope that belong to an earlier registration of it: they were on their way
+    /// to the store when that one was unregistered.
+    pub(crate) fn left_behind(&self, scope: &Scope) -> Vec<EntryId> {
+        scope
+            .all()
+            .filter(|id| {
+                let record = self.entries.get(id).and_then(|entry| entry.record.as_ref());
+                record
+                    .and_then(|record| record.registration)
+                    .is_some_and(|registration| Some(registration) != scope.registration)
+            })
+            .collect()
     }
 
     pub(crate) fn scope_mut(&mut self, storage_key: &StorageKey, url: &Url) -> Option<&mut Scope> {

@@ -11,7 +11,7 @@ use base::ids::{ClientId, EventId};
 use base::time::{Clock, WallTime};
 use network_traits::{NetworkMonitorHandle, SubscriptionId};
 use storage::{CommitError, Durability, Store, Tree};
-use sw_traits::{RegistrationSnapshot, SwRegistrationHandle, WorkerEvent};
+use sw_traits::{SwRegistrationHandle, WorkerEvent};
 use sync_traits::{
     EngagementPolicy, LogEntry, PermissionPolicy, SyncClientEvent, SyncKind, SyncManagerHandle,
     SyncManagerMessage, SyncRequest, WakeUp,
@@ -19,7 +19,7 @@ use sync_traits::{
 use url::Url;
 
 use crate::error::{RegisterError, StartError};
-use crate::manager::{Output, Requester, SyncManager};
+use crate::manager::{Output, Requester, StoredServiceWorker, SyncManager};
 use crate::policy::SyncPolicy;
 use crate::read;
 use crate::record::SyncKey;
@@ -272,14 +272,7 @@ impl Runner {
                 self.manager.handle_service_worker(now, notification);
             }
             SyncManagerMessage::StoredServiceWorkers(stored) => {
-                let stored = stored.into_iter().map(|snapshot: RegistrationSnapshot| {
-                    let active_worker = snapshot.registration.active.is_some();
-                    (
-                        snapshot.storage_key,
-                        snapshot.registration.scope,
-                        active_worker,
-                    )
-                });
+                let stored = stored.into_iter().map(StoredServiceWorker::from);
                 self.manager.handle_stored_service_workers(now, stored);
             }
             // What the message says may be older than what was read at a dispatch since, and time

@@ -116,6 +116,7 @@ impl Change {
                 immediate_refires: 0,
                 registered: now.wall,
                 network,
+                registration: None,
                 periodic: None,
             });
             self.log.push(LogEvent::Registered);

@@ -288,6 +288,9 @@ pub enum SwNotification {
         storage_key: StorageKey,
         /// Its scope.
         scope: Url,
+        /// Which one of all that were ever made for this scope: see
+        /// [`RegistrationSnapshot::ordinal`].
+        ordinal: u64,
     },
     /// A registration is gone; the commit that removed it removed its syncs from the store too.
     Unregistered {

@@ -93,6 +93,26 @@ fn registering_again_makes_another_one_beside_it() {
 }
 
 #[test]
+fn what_is_registered_again_has_another_ordinal_also_after_a_restart() {
+    let mut world = World::new();
+    world.serve(OLD, "install");
+    let mut seen = Vec::new();
+    for _ in 0..3 {
+        let page = world.attach(PAGE);
+        world.request(page, register(OLD));
+        seen.push(world.machine.snapshot()[0].ordinal);
+        world.request(page, unregister());
+        world.request(page, register(OLD));
+        seen.push(world.machine.snapshot()[0].ordinal);
+        world.request(page, unregister());
+        assert_eq!(world.machine.snapshot(), []);
+        world.restart();
+        world.advance(1);
+    }
+    assert!(seen.is_sorted_by(|one, next| one < next), "{seen:?}");
+}
+
+#[test]
 fn a_registration_that_fails_does_not_bring_it_back() {
     let (mut world, inside, outside, old) = world();
     let events = world.events[&inside].len();

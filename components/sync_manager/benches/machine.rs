@@ -131,6 +131,7 @@ impl Machine {
             SwNotification::Activated {
                 storage_key: storage_key.clone(),
                 scope: scope.clone(),
+                ordinal: 1,
             },
             SwNotification::WindowClients {
                 storage_key: storage_key.clone(),

@@ -81,6 +81,7 @@ impl Registering {
         handle.notify_service_worker(SwNotification::Activated {
             storage_key: storage_key.clone(),
             scope: scope.clone(),
+            ordinal: 1,
         });
         handle.notify_service_worker(SwNotification::WindowClients {
             storage_key: storage_key.clone(),

@@ -181,6 +181,7 @@ mod tests {
             immediate_refires: 4,
             registered: WallTime::from_millis(5),
             network: None,
+            registration: Some(8),
             periodic: periodic.map(Box::new),
         }
     }
@@ -216,16 +217,35 @@ mod tests {
             engagement: Engagement::Suspended,
         };
         put_turn(&mut batch, &TurnOf::AllOrigins, Some(turn));
-        let fixed = [7, 2, 2, 1, 2, 3, 4, 10, 0];
+        let fixed = [1, 8, 7, 2, 2, 1, 2, 3, 4, 10, 0];
         let seconds_and_nanos = [2, 128, 202, 181, 238, 1];
         let with_interval = [&fixed[..], &seconds_and_nanos, &[18]].concat();
         assert_eq!(
             stored(batch),
             [
                 (1, vec![1, 2, 1, 4, 3]),
-                (1, fixed.to_vec()),
-                (1, with_interval)
+                (2, fixed.to_vec()),
+                (2, with_interval)
             ]
+        );
+    }
+
+    #[test]
+    fn what_an_earlier_version_has_stored_can_be_read() {
+        let fixed = [7, 2, 2, 1, 2, 3, 4, 10, 0];
+        let seconds_and_nanos = [2, 128, 202, 181, 238, 1];
+        let with_interval = [&fixed[..], &seconds_and_nanos, &[18]].concat();
+        let decode = |kind, value| record::decode(&key(kind), &Record { version: 1, value });
+        let expected = SyncRecord {
+            registration: None,
+            ..sync_record(None)
+        };
+        let one_shot = decode(SyncKind::OneShot, fixed.to_vec());
+        assert_eq!(one_shot, Ok(expected.clone()));
+        let periodic = decode(SyncKind::Periodic, with_interval).unwrap();
+        assert_eq!(
+            periodic.periodic.map(|periodic| periodic.min_interval),
+            Some(Duration::from_millis(2_500))
         );
     }
 

@@ -37,6 +37,7 @@ impl Change {
                 immediate_refires: 0,
                 registered: now.wall,
                 network,
+                registration: None,
                 periodic: Some(Box::new(periodic)),
             });
             self.log.push(LogEvent::Registered);

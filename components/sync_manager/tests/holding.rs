@@ -5,7 +5,9 @@ use sw_traits::EventOutcome;
 use sync_manager::{NetworkPolicy, SyncPolicy};
 use sync_traits::{HoldReason, LogEvent};
 
-use crate::support::{FIRST_BACK_OFF, HOUR, SITE, StoreMode, World, offline, online, origin, url};
+use crate::support::{
+    FIRST_BACK_OFF, HOUR, SITE, StoreMode, World, offline, online, stored_worker,
+};
 
 fn held(world: &World, tag: &str) -> Vec<HoldReason> {
     let events = world.events(tag).into_iter();
@@ -201,7 +203,7 @@ fn a_stored_registration_whose_worker_is_not_active_yet_is_held() {
     );
     world
         .manager
-        .handle_stored_service_workers(world.now, [(origin(SITE), url(SITE), false)]);
+        .handle_stored_service_workers(world.now, [stored_worker(SITE, false)]);
     world.drain();
     assert_eq!(
         world.info("outbox").unwrap().held_by,

@@ -4,7 +4,9 @@ use base::DomString;
 use sync_manager::SyncPolicy;
 use sync_traits::{LogEvent, SyncRegistrationState};
 
-use crate::support::{FIRST_BACK_OFF, SITE, StoreMode, World, offline, online, origin};
+use crate::support::{
+    FIRST_BACK_OFF, SITE, StoreMode, World, offline, online, origin, stored_worker,
+};
 
 #[test]
 fn register_resolves_when_durable_and_before_the_event_starts() {
@@ -167,10 +169,9 @@ fn get_tags_lists_firing_ones_and_needs_neither_window_nor_worker() {
     world.set_windows(SITE, 0);
     assert_eq!(world.tags(), ["outbox"]);
     world.restart();
-    world.manager.handle_stored_service_workers(
-        world.now,
-        [(origin(SITE), crate::support::url(SITE), false)],
-    );
+    world
+        .manager
+        .handle_stored_service_workers(world.now, [stored_worker(SITE, false)]);
     world.drain();
     assert_eq!(world.tags(), ["outbox"]);
     assert_eq!(world.tags_at("https://nowhere.example/"), []);

@@ -1,10 +1,12 @@
 //! Expiry, revocation, unregistering.
 
 use sw_traits::EventOutcome;
-use sync_manager::SyncPolicy;
+use sync_manager::{StoredServiceWorker, SyncPolicy};
 use sync_traits::{DropReason, LogEvent};
 
-use crate::support::{DAY, FIRST_BACK_OFF, HOUR, SITE, StoreMode, World, offline, online};
+use crate::support::{
+    DAY, FIRST_BACK_OFF, HOUR, SITE, StoreMode, World, offline, online, stored_worker,
+};
 
 fn drop_reason(world: &World, tag: &str) -> Option<DropReason> {
     match world.events(tag).last() {
@@ -230,6 +232,47 @@ fn a_batch_that_was_on_its_way_brings_nothing_of_an_unregistered_worker_back() {
     );
     assert_eq!(world.stored(), Vec::<String>::new());
     assert_eq!(world.firing(), Vec::<String>::new());
+}
+
+#[test]
+fn a_crash_does_not_hand_what_was_left_behind_to_the_next_worker_of_the_scope() {
+    for (ordinal, is_kept) in [(1, true), (2, false)] {
+        let mut world = World::online();
+        world.register("outbox");
+        world.end(
+            "outbox",
+            EventOutcome::Rejected {
+                reason: "no".to_owned(),
+            },
+        );
+        assert_eq!(world.stored(), ["outbox"]);
+        // The page has unregistered the worker, with its syncs, and registered another one; but the
+        // batch that stores the sync came after the removal, and the crash before its own.
+        world.crash();
+        let stored = StoredServiceWorker {
+            ordinal,
+            ..stored_worker(SITE, true)
+        };
+        world
+            .manager
+            .handle_stored_service_workers(world.now, [stored]);
+        world.drain();
+        assert_eq!(!world.tags().is_empty(), is_kept);
+        assert_eq!(!world.stored().is_empty(), is_kept);
+        // The tag is free again, for the new worker.
+        world.set_windows(SITE, 1);
+        world.register("outbox");
+        world.crash();
+        let stored = StoredServiceWorker {
+            ordinal,
+            ..stored_worker(SITE, true)
+        };
+        world
+            .manager
+            .handle_stored_service_workers(world.now, [stored]);
+        world.drain();
+        assert_eq!(world.tags(), ["outbox"]);
+    }
 }
 
 #[test]

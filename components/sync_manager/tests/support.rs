@@ -12,7 +12,9 @@ use base::{DomString, StorageKey};
 use network_traits::{LinkState, NetworkIdentity, NetworkState, Reachability};
 use storage::{Batch, Store, StoreConfig};
 use sw_traits::{EventOutcome, SwNotification};
-use sync_manager::{Output, Requester, SyncKey, SyncManager, SyncPolicy, read};
+use sync_manager::{
+    Output, Requester, StoredServiceWorker, SyncKey, SyncManager, SyncPolicy, read,
+};
 use sync_traits::{
     Engagement, LogEntry, LogEvent, SyncClientEvent, SyncExplanation, SyncKind, SyncQuestion,
     SyncRegistrationInfo,
@@ -35,6 +37,16 @@ pub(crate) fn url(text: &str) -> Url {
 
 pub(crate) fn origin(text: &str) -> StorageKey {
     StorageKey::from_url(&url(text)).unwrap()
+}
+
+/// A stored service worker registration, the first one of its scope.
+pub(crate) fn stored_worker(scope: &str, active_worker: bool) -> StoredServiceWorker {
+    StoredServiceWorker {
+        storage_key: origin(scope),
+        scope: url(scope),
+        ordinal: 1,
+        active_worker,
+    }
 }
 
 pub(crate) fn online() -> NetworkState {
@@ -189,7 +201,7 @@ impl World {
     pub(crate) fn report_stored(&mut self, scopes: &[&str]) {
         let stored: Vec<_> = scopes
             .iter()
-            .map(|scope| (origin(scope), url(scope), true))
+            .map(|scope| stored_worker(scope, true))
             .collect();
         self.manager.handle_stored_service_workers(self.now, stored);
         self.drain();
@@ -203,7 +215,11 @@ impl World {
 
     pub(crate) fn activate(&mut self, scope: &str) {
         let (storage_key, scope) = (origin(scope), url(scope));
-        self.service_worker(SwNotification::Activated { storage_key, scope });
+        self.service_worker(SwNotification::Activated {
+            storage_key,
+            scope,
+            ordinal: 1,
+        });
     }
 
     pub(crate) fn unregister(&mut self, scope: &str) {

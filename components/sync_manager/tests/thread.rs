@@ -148,6 +148,7 @@ fn stored_worker() -> RegistrationSnapshot {
             waiting: None,
             active: Some(active),
         },
+        ordinal: 1,
         last_update_check: None,
         scripts: (1, 1),
     }

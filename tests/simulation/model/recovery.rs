@@ -63,6 +63,14 @@ impl Model {
         self.log_seen.clone_from(found);
     }
 
+    /// The sync manager of a new engine hears which scopes have service workers. What it holds for
+    /// others, and what an earlier service worker of the same scope has left behind, it removes.
+    pub(crate) fn stored_workers_seen(&mut self, scopes: &BTreeSet<ScopeIndex>) {
+        for ((scope, _, _), tag) in &mut self.tags {
+            tag.leaving |= !scopes.contains(scope) || tag.maybe_gone;
+        }
+    }
+
     /// A new engine finds these registrations in its store, and these scopes of service workers.
     /// The event log has been looked at.
     pub(crate) fn recovered(

@@ -8,7 +8,7 @@ use base::StorageKey;
 use base::ids::EventId;
 use storage::Store;
 use sw_traits::{EventOutcome, SwNotification, WorkerEvent};
-use sync_manager::{Output, Requester, SyncKey, SyncManager, read};
+use sync_manager::{Output, Requester, StoredServiceWorker, SyncKey, SyncManager, read};
 use sync_traits::{SyncKind, SyncRequest};
 
 use crate::context::{Committer, Context, NetworkMessage, Submission, SwMessage, SyncMessage};
@@ -189,11 +189,12 @@ impl SyncNode {
                 self.manager.handle_service_worker(now, notification);
             }
             SyncMessage::StoredServiceWorkers(stored) => {
-                let stored = stored.into_iter().map(|snapshot| {
-                    let registration = snapshot.registration;
-                    let active_worker = registration.active.is_some();
-                    (snapshot.storage_key, registration.scope, active_worker)
-                });
+                let scopes = stored
+                    .iter()
+                    .filter_map(|found| context.sites.index(&found.registration.scope))
+                    .collect();
+                context.model.stored_workers_seen(&scopes);
+                let stored = stored.into_iter().map(StoredServiceWorker::from);
                 self.manager.handle_stored_service_workers(now, stored);
             }
             SyncMessage::Network => self.look_at_network(context),
