@@ -6,9 +6,9 @@ use base::StorageKey;
 use base::channel::{Callback, unbounded};
 use base::ids::ClientId;
 use base::time::Clock;
-use cache_storage::CacheStorageThread;
+use cache_storage::{CacheStorageHandle, CacheStorageThread};
 use indexed_db::IndexedDbThread;
-use net::{Net, NetConfig, NetStartError};
+use net::{Net, NetConfig, NetServices, NetStartError};
 use net_monitor::{MonitorPolicy, NetworkMonitor, ScriptedSource, TcpProber};
 use network_traits::{EmulationSessionId, HostMap, NetworkSource};
 use storage::{Location, OpenError, ReadError, Store, StoreConfig};
@@ -261,13 +261,20 @@ impl Builder {
             hosts: self.hosts,
             ..self.net
         };
-        let net = Net::start(net_config, monitor.handle()).map_err(StartError::Net)?;
-        let caches = CacheStorageThread::start(store.clone()).map_err(StartError::Thread)?;
-        let indexed_db = IndexedDbThread::start(store.clone()).map_err(StartError::Thread)?;
-
-        // The two components speak with each other and with the worker host, so their channels are
+        // The components speak with each other and with the worker host, so their channels are
         // there before they are.
         let service_worker_channel = unbounded();
+        let caches = CacheStorageThread::start(store.clone()).map_err(StartError::Thread)?;
+        let net_services = NetServices {
+            clear_storage: clear_storage(
+                SwRegistrationHandle::new(service_worker_channel.0.clone()),
+                caches.handle().clone(),
+            ),
+            ..NetServices::new(monitor.handle(), Arc::clone(&self.clock))
+        };
+        let net = Net::start(net_config, net_services).map_err(StartError::Net)?;
+        let indexed_db = IndexedDbThread::start(store.clone()).map_err(StartError::Thread)?;
+
         let sync_inbox = Inbox::default();
         let permissions = match self.permission {
             PermissionSource::Stored(defaults) => {
@@ -334,4 +341,16 @@ impl Builder {
             store,
         })
     }
+}
+
+/// What is done when a server asks to clear what is stored for its origin.
+fn clear_storage(
+    service_workers: SwRegistrationHandle,
+    caches: CacheStorageHandle,
+) -> Callback<StorageKey> {
+    Callback::new(move |origin: StorageKey| {
+        // A component that is gone keeps what it has stored.
+        let _ = caches.clear(origin.clone(), Callback::ignore());
+        let _ = service_workers.clear_storage(origin, Callback::ignore());
+    })
 }

@@ -61,7 +61,7 @@ fn http_request(request: ScriptRequest) -> Request {
             RedirectMode::Follow
         },
         cache: if request.bypass_cache {
-            CacheMode::NoStore
+            CacheMode::NoCache
         } else {
             CacheMode::Default
         },
@@ -94,6 +94,6 @@ fn loaded_script(url: &Url, response: &Response) -> LoadedScript {
         },
         status: response.status,
         service_worker_allowed: text("service-worker-allowed"),
-        from_cache: false,
+        from_cache: response.from_cache,
     }
 }

@@ -13,6 +13,8 @@ pub struct NetConfig {
     pub time_limit: Duration,
     /// The largest body of a response, in bytes. A larger one is an error.
     pub max_body_size: usize,
+    /// How much the HTTP cache may hold, in bytes. With zero there is none.
+    pub max_cache_size: usize,
     /// How many fetches run at the same time; the others wait.
     pub max_running: usize,
     /// How many fetches of URLs of one origin run at the same time; the others wait.
@@ -26,7 +28,7 @@ pub struct NetConfig {
 }
 
 impl Default for NetConfig {
-    /// 60 seconds, 64 MiB, 32 at a time, 6 per origin, 4,096 waiting; the certificate authorities
+    /// 60 seconds, 64 MiB, a cache of 32 MiB, 32 at a time, 6 per origin, 4,096 waiting; the certificate authorities
     /// that Mozilla trusts and no others.
     fn default() -> Self {
         Self {
@@ -39,6 +41,7 @@ impl Default for NetConfig {
             accept_language: "en".to_owned(),
             time_limit: Duration::from_secs(60),
             max_body_size: 64 << 20,
+            max_cache_size: 32 << 20,
             max_running: 32,
             max_running_per_origin: 6,
             max_waiting: 4096,

@@ -203,23 +203,6 @@ mod tests {
     use url::Url;
 
     use super::*;
-    use crate::response::ResponseType;
-
-    fn response(headers: &[(&str, &str)]) -> Response {
-        let headers = headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
-        Response {
-            response_type: ResponseType::Basic,
-            url: None,
-            redirected: false,
-            status: 200,
-            status_text: String::new(),
-            headers: headers.collect(),
-            body: Vec::new(),
-            internal: None,
-        }
-    }
 
     #[test]
     fn headers_that_a_form_could_not_send_are_unsafe() {
@@ -280,7 +263,7 @@ mod tests {
             headers.extend(allow_origin.map(|value| ("access-control-allow-origin", value)));
             headers
                 .extend(allow_credentials.map(|value| ("access-control-allow-credentials", value)));
-            let response = response(&headers);
+            let response = Response::of_headers(&headers);
             let is_allowed = |credentials| check(origin, credentials, &response).is_ok();
             assert_eq!(
                 is_allowed(CredentialsMode::SameOrigin),
@@ -297,7 +280,7 @@ mod tests {
         let mut request = Request::new(Url::parse("https://b.example/").unwrap());
         let names = ["authorization".to_owned(), "x-own".to_owned()];
         let answer = |methods: &str, headers: &str| {
-            response(&[
+            Response::of_headers(&[
                 ("access-control-allow-methods", methods),
                 ("access-control-allow-headers", headers),
             ])

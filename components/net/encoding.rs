@@ -135,21 +135,13 @@ mod tests {
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
     use super::*;
-    use crate::response::ResponseType;
 
     const TEXT: &[u8] = b"one two one two one two";
 
     fn response(encoding: &str, body: Vec<u8>) -> Response {
-        let encoding = encoding.as_bytes().to_vec();
         Response {
-            response_type: ResponseType::Basic,
-            url: None,
-            redirected: false,
-            status: 200,
-            status_text: String::new(),
-            headers: vec![("content-encoding".to_owned(), encoding)],
             body,
-            internal: None,
+            ..Response::of_headers(&[("content-encoding", encoding)])
         }
     }
 

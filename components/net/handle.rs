@@ -5,6 +5,7 @@ use base::channel::{Callback, Sender};
 use base::ids::IdSource;
 use network_traits::NetworkState;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::error::{FetchError, FetchErrorKind};
 use crate::request::Request;
@@ -36,6 +37,24 @@ pub enum NetMessage {
     Cancel {
         /// The fetch to stop.
         id: FetchId,
+    },
+    /// Say which cookies a script of a document sees.
+    Cookies {
+        /// The document's URL.
+        url: Url,
+        /// Whether the document is in a page of its own site.
+        is_same_site: bool,
+        /// Called exactly once.
+        done: Callback<String>,
+    },
+    /// A script of a document sets a cookie.
+    SetCookie {
+        /// The document's URL.
+        url: Url,
+        /// Whether the document is in a page of its own site.
+        is_same_site: bool,
+        /// The cookie, as in a `Set-Cookie` header.
+        cookie: String,
     },
     /// From the network monitor: the network has changed.
     NetworkChanged(Box<NetworkState>),
@@ -88,6 +107,31 @@ impl NetHandle {
     pub fn cancel(&self, id: FetchId) {
         // A component that is gone has aborted everything.
         let _ = self.sender.send(NetMessage::Cancel { id });
+    }
+
+    /// The cookies that a script of the document with this URL sees, as `document.cookie` has them.
+    /// `is_same_site` says whether the document is in a page of its own site. `done` is called
+    /// exactly once; when the component has shut down there are no cookies.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/dom.html#dom-document-cookie>
+    pub fn cookies(&self, url: Url, is_same_site: bool, done: Callback<String>) {
+        let done = done.exactly_once(String::new);
+        let _ = self.sender.send(NetMessage::Cookies {
+            url,
+            is_same_site,
+            done,
+        });
+    }
+
+    /// Set a cookie for a script of the document with this URL. Fetches that are started afterwards
+    /// have it. What may not be set is ignored.
+    pub fn set_cookie(&self, url: Url, is_same_site: bool, cookie: String) {
+        // A component that is gone has no cookies.
+        let _ = self.sender.send(NetMessage::SetCookie {
+            url,
+            is_same_site,
+            cookie,
+        });
     }
 
     /// Abort all fetches and shut the component down. `done` is called, exactly once, when it has

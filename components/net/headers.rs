@@ -4,7 +4,9 @@ use base::StorageKey;
 use url::Url;
 
 use crate::config::NetConfig;
+use crate::referrer::ReferrerPolicy;
 use crate::request::{CacheMode, Destination, Request, RequestMode};
+use crate::site::is_same_site;
 
 type Headers = Vec<(String, Vec<u8>)>;
 
@@ -16,6 +18,10 @@ pub(crate) struct Hop<'a> {
     pub(crate) method: &'a str,
     /// Whether the requester is subject to what the other origin allows.
     pub(crate) is_cors: bool,
+    /// The policy now, which a redirect may have changed.
+    pub(crate) referrer_policy: ReferrerPolicy,
+    /// The mode now, which the request's own headers may have changed.
+    pub(crate) cache: CacheMode,
 }
 
 impl Hop<'_> {
@@ -68,21 +74,28 @@ pub(crate) fn complete(
     // Bodies are handed over as they come.
     add("Accept-Encoding", "identity".to_owned());
     if let Some(referrer) = &request.referrer
-        && let Some(referrer) = referer(referrer, url)
+        && let Some(referrer) = hop.referrer_policy.referrer(referrer, url)
     {
         add("Referer", referrer);
     }
     if let Some(origin) = origin_header(request, hop) {
         add("Origin", origin);
     }
-    if request.cache == CacheMode::NoStore {
-        add("Pragma", "no-cache".to_owned());
-        add("Cache-Control", "no-cache".to_owned());
+    match hop.cache {
+        CacheMode::NoCache => add("Cache-Control", "max-age=0".to_owned()),
+        CacheMode::NoStore | CacheMode::Reload => {
+            add("Pragma", "no-cache".to_owned());
+            add("Cache-Control", "no-cache".to_owned());
+        }
+        CacheMode::Default | CacheMode::ForceCache | CacheMode::OnlyIfCached => {}
     }
     if StorageKey::from_url(url).is_ok_and(|key| key.is_potentially_trustworthy()) {
         add("Sec-Fetch-Dest", request.destination.as_str().to_owned());
         add("Sec-Fetch-Mode", request.mode.as_str().to_owned());
         add("Sec-Fetch-Site", site(request, hop.urls).to_owned());
+        if request.mode == RequestMode::Navigate && request.user_activation {
+            add("Sec-Fetch-User", "?1".to_owned());
+        }
     }
     headers
 }
@@ -108,41 +121,14 @@ fn origin_header(request: &Request, hop: &Hop<'_>) -> Option<String> {
         return None;
     }
     let origin = request.origin.as_ref()?;
-    let downgrade = origin.scheme() == "https" && hop.current_url().scheme() != "https";
-    if downgrade && request.mode != RequestMode::Cors {
+    let is_hidden = hop.referrer_policy.hides_origin(origin, hop.current_url());
+    if is_hidden && request.mode != RequestMode::Cors {
         return Some("null".to_owned());
     }
     Some(serialized_origin(request, hop.urls))
 }
 
-/// What of the referrer may be told, under `strict-origin-when-cross-origin`.
-///
-/// <https://w3c.github.io/webappsec-referrer-policy/#determine-requests-referrer>
-fn referer(referrer: &Url, url: &Url) -> Option<String> {
-    let referrer_key = StorageKey::from_url(referrer).ok()?;
-    if !matches!(referrer.scheme(), "http" | "https") {
-        return None;
-    }
-    if referrer_key.contains(url) {
-        let mut stripped = referrer.clone();
-        stripped.set_fragment(None);
-        // Neither fails for a URL with a host.
-        let _ = stripped.set_username("");
-        let _ = stripped.set_password(None);
-        return Some(stripped.into());
-    }
-    let to_trustworthy =
-        StorageKey::from_url(url).is_ok_and(|key| key.is_potentially_trustworthy());
-    if referrer_key.is_potentially_trustworthy() && !to_trustworthy {
-        return None;
-    }
-    Some(format!("{referrer_key}/"))
-}
-
 /// How the requester stands to the URLs asked so far; the farthest counts.
-///
-/// Without a list of public suffixes, only URLs of the requester's own host are taken to be of its
-/// site: `a.example.org` is cross-site to `b.example.org` here.
 ///
 /// <https://w3c.github.io/webappsec-fetch-metadata/#sec-fetch-site-header>
 fn site(request: &Request, urls: &[Url]) -> &'static str {
@@ -153,13 +139,9 @@ fn site(request: &Request, urls: &[Url]) -> &'static str {
             "cross-site"
         };
     };
-    let same_site = |url: &Url| {
-        url.scheme() == origin.scheme()
-            && StorageKey::from_url(url).is_ok_and(|key| key.host() == origin.host())
-    };
     if urls.iter().all(|url| origin.contains(url)) {
         "same-origin"
-    } else if urls.iter().all(same_site) {
+    } else if urls.iter().all(|url| is_same_site(origin, url)) {
         "same-site"
     } else {
         "cross-site"
@@ -187,6 +169,8 @@ mod tests {
             urls,
             method: &request.method,
             is_cors,
+            referrer_policy: request.referrer_policy,
+            cache: request.cache,
         };
         let headers = complete(&NetConfig::default(), request, &request.headers, &hop);
         let found = headers.into_iter().find(|(own, _)| own == name)?;
@@ -245,41 +229,16 @@ mod tests {
     }
 
     #[test]
-    fn the_referrer_is_told_in_full_only_to_its_own_origin() {
-        for (from, to, told) in [
-            (
-                "https://u:p@a.example/x?y#z",
-                "https://a.example/",
-                Some("https://a.example/x?y"),
-            ),
-            (
-                "https://a.example/x",
-                "https://b.example/",
-                Some("https://a.example/"),
-            ),
-            ("https://a.example/x", "http://b.example/", None),
-            (
-                "http://a.example/x",
-                "http://b.example/",
-                Some("http://a.example/"),
-            ),
-            ("http://localhost:8/x", "http://b.example/", None),
-            ("data:text/html,x", "http://b.example/", None),
-        ] {
-            assert_eq!(
-                referer(&url(from), &url(to)).as_deref(),
-                told,
-                "{from} to {to}"
-            );
-        }
-    }
-
-    #[test]
     fn the_site_is_that_of_the_farthest_url() {
         let mut request = request("https://a.example/");
         for (urls, told) in [
             (vec![url("https://a.example/")], "same-origin"),
             (vec![url("https://a.example:444/")], "same-site"),
+            (vec![url("https://www.a.example/")], "same-site"),
+            (
+                vec![url("http://a.example/"), url("https://a.example/")],
+                "cross-site",
+            ),
             (
                 vec![url("https://b.example/"), url("https://a.example/")],
                 "cross-site",
@@ -297,7 +256,13 @@ mod tests {
             header(&request, &urls, false, "Sec-Fetch-Site").as_deref(),
             Some("none")
         );
+        assert_eq!(header(&request, &urls, false, "Sec-Fetch-User"), None);
+        request.user_activation = true;
+        let user = header(&request, &urls, false, "Sec-Fetch-User");
+        assert_eq!(user.as_deref(), Some("?1"));
         let insecure = [url("http://a.example/")];
-        assert_eq!(header(&request, &insecure, false, "Sec-Fetch-Site"), None);
+        for name in ["Sec-Fetch-Site", "Sec-Fetch-User"] {
+            assert_eq!(header(&request, &insecure, false, name), None);
+        }
     }
 }

@@ -10,8 +10,15 @@
 //! offline, a lost network or its time limit, is answered at once and closes its connection.
 //! Servers are asked not to compress bodies; gzip and deflate are undone all the same.
 //!
-//! What is not there: cookies, an HTTP cache, HTTP authentication, proxies (the environment is not
-//! read), HTTP/2, `blob:` URLs, a memory of preflights, and a list of public suffixes.
+//! The HTTP cache is a private one as in RFC 9111, in memory and of bounded size, apart for each
+//! top-level site; each request says how it takes part ([`CacheMode`]), and each response whether it
+//! came out of it. Cookies are those of RFC 6265bis, and last as long as the component: what has no
+//! `SameSite` is `Lax`, and names and sites are told apart by the list of public suffixes. What a
+//! `Clear-Site-Data` header names is forgotten. How old anything is, the embedder's clock says.
+//!
+//! What is not there: HTTP authentication, proxies (the environment is not read), HTTP/2, `blob:`
+//! URLs, and a memory of preflights. The cache keeps one response for each URL, of those that vary
+//! the last one, and no partial ones.
 //!
 //! Whether the network is there is not asked before a fetch: a fetch that fails finds out. Only
 //! emulated offline is, because the network itself would not notice it, for the engine and for the
@@ -19,8 +26,11 @@
 //! `about:blank`) work all the same. What a fetch has shown about its origin is reported
 //! to the network monitor.
 
+mod cache;
+mod clear_site_data;
 mod config;
 mod control;
+mod cookies;
 mod cors;
 mod encoding;
 mod error;
@@ -29,14 +39,19 @@ mod handle;
 mod headers;
 mod http;
 mod local;
+mod mime;
 mod ports;
+mod referrer;
 mod request;
 mod response;
+mod site;
 mod thread;
 
 pub use config::NetConfig;
 pub use error::{FetchError, FetchErrorKind};
 pub use handle::{FetchId, NetHandle, NetMessage};
+pub use mime::is_javascript_mime_type;
+pub use referrer::ReferrerPolicy;
 pub use request::{CacheMode, CredentialsMode, Destination, RedirectMode, Request, RequestMode};
 pub use response::{FetchResult, Response, ResponseType};
-pub use thread::{Net, NetStartError};
+pub use thread::{Net, NetServices, NetStartError};

@@ -4,6 +4,8 @@ use base::StorageKey;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::referrer::ReferrerPolicy;
+
 /// What to fetch, and by which rules.
 ///
 /// What scripts may not set (forbidden methods and headers, credentials in a URL) is kept out
@@ -22,8 +24,7 @@ pub struct Request {
     pub body: Option<Vec<u8>>,
     /// By which rules origins are kept apart.
     pub mode: RequestMode,
-    /// Whether credentials go along. There are none yet (no cookies are kept, and HTTP
-    /// authentication is not asked for), but the rules for responses depend on it.
+    /// Whether credentials, which are cookies, go along and are taken.
     pub credentials: CredentialsMode,
     /// What to do with a redirect.
     pub redirect: RedirectMode,
@@ -31,15 +32,21 @@ pub struct Request {
     pub cache: CacheMode,
     /// The origin that asks. `None` is the user (for a navigation), or an opaque origin.
     pub origin: Option<StorageKey>,
+    /// The origin of the top-level page in which the requester is, where that is not the requester
+    /// itself. Cookies and the HTTP cache depend on its site.
+    pub top_level_origin: Option<StorageKey>,
+    /// Whether it is a navigation that the user has set off.
+    pub user_activation: bool,
     /// The scope of the service worker registration whose worker asks, if one does; its storage key
     /// is [`origin`](Self::origin). While being offline is emulated for this registration, the fetch
     /// fails.
     pub registration_scope: Option<Url>,
     /// What the response is for.
     pub destination: Destination,
-    /// The URL of the document or worker that asks, if it may be told. How much of it is sent
-    /// follows the policy `strict-origin-when-cross-origin`.
+    /// The URL of the document or worker that asks, if it may be told.
     pub referrer: Option<Url>,
+    /// How much of the referrer is sent, until a redirect says otherwise.
+    pub referrer_policy: ReferrerPolicy,
     /// How long the whole fetch may take, redirects and body included, from when it gets its turn.
     /// `None` takes the limit of the configuration.
     pub time_limit: Option<Duration>,
@@ -58,9 +65,12 @@ impl Request {
             redirect: RedirectMode::default(),
             cache: CacheMode::default(),
             origin: None,
+            top_level_origin: None,
+            user_activation: false,
             registration_scope: None,
             destination: Destination::default(),
             referrer: None,
+            referrer_policy: ReferrerPolicy::default(),
             time_limit: None,
         }
     }
@@ -124,17 +134,24 @@ pub enum RedirectMode {
     Manual,
 }
 
-/// There is no HTTP cache yet, so each mode goes to the network; they differ in what caches on the
-/// way are told.
+/// How the HTTP cache takes part.
 ///
 /// <https://fetch.spec.whatwg.org/#concept-request-cache-mode>
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub enum CacheMode {
-    /// Caches on the way may answer.
+    /// What is fresh is used; what is stale is validated.
     #[default]
     Default,
-    /// Nobody is to answer from a cache.
+    /// Nothing is used, nothing is stored, and caches on the way are told to do the same.
     NoStore,
+    /// Nothing is used, but the response is stored.
+    Reload,
+    /// What there is is validated, fresh or not.
+    NoCache,
+    /// What there is is used, fresh or not.
+    ForceCache,
+    /// What there is is used, fresh or not; without it the fetch fails.
+    OnlyIfCached,
 }
 
 /// <https://fetch.spec.whatwg.org/#concept-request-destination>

@@ -32,6 +32,10 @@ pub struct Response {
     pub url: Option<Url>,
     /// Whether redirects were followed.
     pub redirected: bool,
+    /// Whether it comes from the HTTP cache, without the server having been asked.
+    ///
+    /// <https://fetch.spec.whatwg.org/#concept-response-cache-state>
+    pub from_cache: bool,
     /// The status; zero when it may not be seen. Any status is a response, not an error.
     pub status: u16,
     /// The reason phrase.
@@ -139,6 +143,7 @@ impl Response {
             response_type,
             url,
             redirected: false,
+            from_cache: false,
             status: 0,
             status_text: String::new(),
             headers: Vec::new(),
@@ -149,24 +154,29 @@ impl Response {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn response(headers: &[(&str, &str)]) -> Response {
+impl Response {
+    /// A response with these headers, for tests of the rules about them.
+    pub(crate) fn of_headers(headers: &[(&str, &str)]) -> Self {
         let headers = headers
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
-        Response {
+        Self {
             response_type: ResponseType::Basic,
-            url: Some(Url::parse("https://example.org/").unwrap()),
+            url: Url::parse("https://example.org/").ok(),
             redirected: false,
+            from_cache: false,
             status: 200,
-            status_text: "OK".to_owned(),
+            status_text: String::new(),
             headers: headers.collect(),
-            body: b"secret".to_vec(),
+            body: Vec::new(),
             internal: None,
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
 
     fn names(response: &Response) -> Vec<&str> {
         response
@@ -178,9 +188,9 @@ mod tests {
 
     #[test]
     fn cookies_are_never_shown() {
-        let basic = response(&[("set-cookie", "a=b"), ("x-own", "1")]).into_basic();
+        let basic = Response::of_headers(&[("set-cookie", "a=b"), ("x-own", "1")]).into_basic();
         assert_eq!(names(&basic), ["x-own"]);
-        let exposing = response(&[
+        let exposing = Response::of_headers(&[
             ("set-cookie", "a=b"),
             ("access-control-expose-headers", "set-cookie, *"),
         ]);
@@ -196,12 +206,12 @@ mod tests {
             ("x-hidden", "2"),
             ("access-control-expose-headers", "X-Shown"),
         ];
-        let cors = response(&headers).into_cors(CredentialsMode::Include);
+        let cors = Response::of_headers(&headers).into_cors(CredentialsMode::Include);
         assert_eq!(cors.response_type, ResponseType::Cors);
         assert_eq!(names(&cors), ["content-type", "x-shown"]);
         let all = [("x-any", "1"), ("access-control-expose-headers", "*")];
         assert_eq!(
-            response(&all)
+            Response::of_headers(&all)
                 .into_cors(CredentialsMode::SameOrigin)
                 .headers
                 .len(),
@@ -209,7 +219,7 @@ mod tests {
         );
         // With credentials the asterisk is a name like any other.
         assert_eq!(
-            response(&all)
+            Response::of_headers(&all)
                 .into_cors(CredentialsMode::Include)
                 .headers
                 .len(),
@@ -219,7 +229,9 @@ mod tests {
 
     #[test]
     fn an_opaque_response_shows_nothing() {
-        let opaque = response(&[("x-own", "1")]).into_opaque(ResponseType::Opaque);
+        let mut response = Response::of_headers(&[("x-own", "1")]);
+        response.body = b"secret".to_vec();
+        let opaque = response.into_opaque(ResponseType::Opaque);
         assert_eq!((opaque.status, opaque.url.as_ref()), (0, None));
         assert!(opaque.headers.is_empty() && opaque.body.is_empty());
         assert_eq!(opaque.unfiltered().body, b"secret");
@@ -227,7 +239,7 @@ mod tests {
 
     #[test]
     fn values_of_one_name_are_joined() {
-        let response = response(&[("vary", "a"), ("x", "1"), ("vary", "b")]);
+        let response = Response::of_headers(&[("vary", "a"), ("x", "1"), ("vary", "b")]);
         assert_eq!(response.header("vary").unwrap(), b"a, b");
         assert_eq!(response.header("none"), None);
     }

@@ -7,14 +7,18 @@ use std::time::{Duration, Instant};
 
 use base::StorageKey;
 use base::channel::{Callback, Receiver, Sender, unbounded};
+use base::time::Clock;
 use crossbeam_channel::Select;
 use network_traits::{
     LinkState, NetworkIdentity, NetworkMonitorHandle, NetworkState, SubscriptionId,
 };
+use parking_lot::Mutex;
 use url::Url;
 
+use crate::cache::HttpCache;
 use crate::config::NetConfig;
 use crate::control::Control;
+use crate::cookies::{Party, SiteContext};
 use crate::error::{FetchError, FetchErrorKind};
 use crate::fetch::{self, Context};
 use crate::handle::{FetchId, NetHandle, NetMessage};
@@ -52,6 +56,30 @@ impl fmt::Display for NetStartError {
 
 impl std::error::Error for NetStartError {}
 
+/// What the component needs of others.
+pub struct NetServices {
+    /// Knows whether being offline is emulated, and is told how fetches went.
+    pub monitor: NetworkMonitorHandle,
+    /// Says how old cookies and stored responses are.
+    pub clock: Arc<dyn Clock>,
+    /// Called with an origin whose server asks to clear what is stored for it, before the response
+    /// with which it does is handed out.
+    ///
+    /// <https://w3c.github.io/webappsec-clear-site-data/#grammardef-storage>
+    pub clear_storage: Callback<StorageKey>,
+}
+
+impl NetServices {
+    /// Without anybody who could clear storage.
+    pub fn new(monitor: NetworkMonitorHandle, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            monitor,
+            clock,
+            clear_storage: Callback::ignore(),
+        }
+    }
+}
+
 /// The component on its threads: one that keeps the books, and one for each fetch that runs.
 /// Dropping it shuts it down: running fetches are aborted.
 #[derive(Debug)]
@@ -66,7 +94,7 @@ impl Net {
     /// # Errors
     ///
     /// When the system has no thread for it, or a certificate of the configuration is unusable.
-    pub fn start(config: NetConfig, monitor: NetworkMonitorHandle) -> Result<Self, NetStartError> {
+    pub fn start(config: NetConfig, services: NetServices) -> Result<Self, NetStartError> {
         let client = HttpClient::new(&config)
             .map_err(|error| NetStartError::Certificate(error.to_string()))?;
         // No bound: each fetch comes from trusted code on behalf of a page, which waits for it, and
@@ -75,12 +103,14 @@ impl Net {
         let (sender, receiver) = unbounded();
         let changed =
             Callback::to_sender(&sender, |state| NetMessage::NetworkChanged(Box::new(state)));
-        let subscription = monitor.subscribe(changed).ok();
+        let subscription = services.monitor.subscribe(changed).ok();
         let dispatcher = Dispatcher {
             context: Arc::new(Context {
+                cache: Mutex::new(HttpCache::new(config.max_cache_size)),
+                cookies: Mutex::default(),
                 config,
                 client,
-                monitor,
+                services,
             }),
             sender: sender.clone(),
             subscription,
@@ -187,6 +217,16 @@ impl Dispatcher {
                     self.accept(id, request, done);
                 }
                 Event::Message(NetMessage::Cancel { id }) => self.cancel(id),
+                Event::Message(NetMessage::Cookies {
+                    url,
+                    is_same_site,
+                    done,
+                }) => done.call(self.cookies(&url, is_same_site)),
+                Event::Message(NetMessage::SetCookie {
+                    url,
+                    is_same_site,
+                    cookie,
+                }) => self.set_cookie(&url, is_same_site, &cookie),
                 Event::Message(NetMessage::NetworkChanged(state)) => self.network_changed(&state),
                 Event::Message(NetMessage::Finished { id, result }) => {
                     if let Some(fetch) = self.running.remove(&id)
@@ -230,9 +270,25 @@ impl Dispatcher {
             .map_or(Event::Disconnected, Event::Message)
     }
 
+    fn cookies(&self, url: &Url, is_same_site: bool) -> String {
+        let now = self.context.now();
+        let mut cookies = self.context.cookies.lock();
+        let found = cookies.get(url, site_context(is_same_site), Party::Script, now);
+        found.unwrap_or_default()
+    }
+
+    fn set_cookie(&self, url: &Url, is_same_site: bool, cookie: &str) {
+        let (now, context) = (self.context.now(), site_context(is_same_site));
+        let mut cookies = self.context.cookies.lock();
+        cookies.set(cookie, url, context, Party::Script, now);
+    }
+
     fn accept(&mut self, id: FetchId, request: Box<Request>, done: Callback<FetchResult>) {
         let registration = request.registration();
-        let cut_off = cut_off_by(&self.context.monitor.current(), registration.as_ref());
+        let cut_off = cut_off_by(
+            &self.context.services.monitor.current(),
+            registration.as_ref(),
+        );
         if let Some(emulation) = cut_off
             && !local::is_local(&request.url)
         {
@@ -280,7 +336,7 @@ impl Dispatcher {
             let reason = format!("the server did not send a complete response within {limit:?}");
             FetchError::new(FetchErrorKind::Timeout, &url, reason)
         };
-        fetch::report(&self.context.monitor, &url, Err(&error));
+        fetch::report(&self.context.services.monitor, &url, Err(&error));
         fetch.stop(error);
     }
 
@@ -419,7 +475,7 @@ impl Dispatcher {
         let reason = "the network component is shutting down";
         self.stop_where(|url, _| Some(FetchError::new(FetchErrorKind::Aborted, url, reason)));
         if let Some(subscription) = self.subscription {
-            self.context.monitor.unsubscribe(subscription);
+            self.context.services.monitor.unsubscribe(subscription);
         }
     }
 }
@@ -460,6 +516,14 @@ impl Drop for FetchThread {
                 reason,
             )));
         }
+    }
+}
+
+fn site_context(is_same_site: bool) -> SiteContext {
+    if is_same_site {
+        SiteContext::Same
+    } else {
+        SiteContext::Cross
     }
 }
 

@@ -89,6 +89,7 @@ impl BlobUrlStore {
             response_type: ResponseType::Basic,
             url: Some(request.url.clone()),
             redirected: false,
+            from_cache: false,
             status: 200,
             status_text: "OK".to_owned(),
             headers: headers

@@ -173,7 +173,7 @@ fn attempt(
     control: &Control,
 ) -> Result<Response, Failure> {
     let url = &exchange.url;
-    let request = to_http(exchange).map_err(Failure::Other)?;
+    let request = head(exchange).map_err(Failure::Other)?;
     control.begin_exchange(url);
     // An absent body still has a length where one is expected.
     let sent = match &exchange.body {
@@ -196,7 +196,8 @@ fn attempt(
     ended
 }
 
-fn to_http(exchange: &Exchange) -> Result<http::Request<()>, FetchError> {
+/// The head of a request, without the headers that frame it.
+pub(crate) fn head(exchange: &Exchange) -> Result<http::Request<()>, FetchError> {
     let bad = |what: String| {
         let reason = format!("{what} cannot be sent");
         FetchError::new(FetchErrorKind::BadRequest, &exchange.url, reason)
@@ -230,6 +231,7 @@ fn from_http(url: &Url, parts: &http::response::Parts, status_text: String) -> R
         response_type: ResponseType::Basic,
         url: Some(url.clone()),
         redirected: false,
+        from_cache: false,
         status: parts.status.as_u16(),
         status_text,
         headers: headers.collect(),

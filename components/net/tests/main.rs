@@ -3,31 +3,44 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod basics;
+mod cache;
+mod cookies;
 mod cross_origin;
 mod failures;
 mod network;
 mod offline;
 mod redirects;
+mod request_headers;
+mod scripts;
 mod server;
 mod tls;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use base::StorageKey;
 use base::channel::{Callback, Receiver, unbounded};
 use base::time::{Clock, Timestamp};
-use net::{FetchResult, Net, NetConfig, Request, RequestMode};
+use net::{FetchResult, Net, NetConfig, NetServices, Request, RequestMode};
 use net_monitor::{EvidencePolicy, NetworkMonitor, NetworkScript, ScriptedSource};
 use network_traits::{EmulationSessionId, NetworkMonitorHandle};
 use url::Url;
 
-/// A clock that stands still.
-struct StandingClock;
+/// A clock that stands still unless it is moved.
+#[derive(Default)]
+struct TestClock(AtomicU64);
 
-impl Clock for StandingClock {
+impl TestClock {
+    fn advance(&self, seconds: u64) {
+        self.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for TestClock {
     fn now(&self) -> Timestamp {
-        Timestamp::default().saturating_add(Duration::from_secs(1))
+        let seconds = 1 + self.0.load(Ordering::SeqCst);
+        Timestamp::default().saturating_add(Duration::from_secs(seconds))
     }
 }
 
@@ -36,6 +49,9 @@ struct Browser {
     net: Net,
     monitor: NetworkMonitor,
     network: NetworkScript,
+    clock: Arc<TestClock>,
+    /// The origins whose storage was to be cleared.
+    cleared: Receiver<StorageKey>,
 }
 
 impl Browser {
@@ -45,19 +61,37 @@ impl Browser {
 
     fn with(config: NetConfig) -> Self {
         let (source, network) = ScriptedSource::new();
-        let clock = Arc::new(StandingClock);
-        let monitor =
-            NetworkMonitor::start(Box::new(source), clock, EvidencePolicy::default()).unwrap();
-        let net = Net::start(config, monitor.handle()).unwrap();
+        let clock = Arc::new(TestClock::default());
+        let shared_clock: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
+        let monitor = NetworkMonitor::start(
+            Box::new(source),
+            Arc::clone(&shared_clock),
+            EvidencePolicy::default(),
+        )
+        .unwrap();
+        let (cleared_sender, cleared) = unbounded();
+        let services = NetServices {
+            monitor: monitor.handle(),
+            clock: shared_clock,
+            clear_storage: Callback::to_sender(&cleared_sender, |origin| origin),
+        };
+        let net = Net::start(config, services).unwrap();
         Self {
             net,
             monitor,
             network,
+            clock,
+            cleared,
         }
     }
 
     fn monitor(&self) -> NetworkMonitorHandle {
         self.monitor.handle()
+    }
+
+    /// What another component would be started with.
+    fn services(&self) -> NetServices {
+        NetServices::new(self.monitor(), Arc::<TestClock>::clone(&self.clock) as _)
     }
 
     /// Starts a fetch.

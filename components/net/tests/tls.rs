@@ -115,6 +115,6 @@ fn an_unusable_root_certificate_is_an_error_at_the_start() {
         extra_root_certificates,
         ..NetConfig::default()
     };
-    let error = net::Net::start(config, browser.monitor()).unwrap_err();
+    let error = net::Net::start(config, browser.services()).unwrap_err();
     assert!(matches!(error, NetStartError::Certificate(_)), "{error}");
 }

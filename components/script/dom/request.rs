@@ -161,10 +161,12 @@ impl Request {
                 RequestRedirect::Manual => net::RedirectMode::Manual,
             },
             cache: match settings.cache {
-                RequestCache::NoStore | RequestCache::Reload | RequestCache::NoCache => {
-                    CacheMode::NoStore
-                }
-                _ => CacheMode::Default,
+                RequestCache::Default => CacheMode::Default,
+                RequestCache::NoStore => CacheMode::NoStore,
+                RequestCache::Reload => CacheMode::Reload,
+                RequestCache::NoCache => CacheMode::NoCache,
+                RequestCache::ForceCache => CacheMode::ForceCache,
+                RequestCache::OnlyIfCached => CacheMode::OnlyIfCached,
             },
             origin: environment.origin.clone(),
             registration_scope: environment.registration_scope.clone(),
@@ -228,11 +230,6 @@ impl Request {
                 signal,
             },
         )
-    }
-
-    /// Whether only a cache may answer, which there is none of.
-    pub fn is_only_if_cached(&self) -> bool {
-        self.settings.cache == RequestCache::OnlyIfCached
     }
 
     /// The URL.

@@ -33,8 +33,6 @@ mod tree;
 pub use encoding::{DecodedDocument, decode_document, decode_text, encoding_for_content_type};
 pub use node::{Attribute, ControlState, ElementData, Node, NodeData, NodeId, html_name};
 pub use parser::{DocumentParser, ParserStop, parse_fragment};
-pub use script_element::{
-    PreparedScript, ScriptKind, ScriptSource, ScriptTiming, is_javascript_mime_type,
-};
+pub use script_element::{PreparedScript, ScriptKind, ScriptSource, ScriptTiming};
 pub use select::Selectors;
 pub use tree::{Tree, TreePosition};

@@ -1,5 +1,7 @@
 //! Which `script` elements run, and when.
 
+use net::is_javascript_mime_type;
+
 use super::node::{ElementData, NodeId, ScriptState};
 use super::tree::Tree;
 
@@ -158,39 +160,12 @@ fn script_kind(element: &ElementData) -> Option<ScriptKind> {
     match type_string.as_str() {
         "module" => Some(ScriptKind::Module),
         "importmap" => Some(ScriptKind::ImportMap),
-        other => JAVASCRIPT_MIME_TYPES
-            .contains(&other)
-            .then_some(ScriptKind::Classic),
+        // Here parameters make it another type.
+        other => {
+            (!other.contains(';') && is_javascript_mime_type(other)).then_some(ScriptKind::Classic)
+        }
     }
 }
-
-/// Whether a `Content-Type` is one of JavaScript; parameters are left aside.
-///
-/// <https://mimesniff.spec.whatwg.org/#javascript-mime-type>
-pub fn is_javascript_mime_type(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default();
-    let essence = essence.trim().to_ascii_lowercase();
-    JAVASCRIPT_MIME_TYPES.contains(&essence.as_str())
-}
-
-const JAVASCRIPT_MIME_TYPES: [&str; 16] = [
-    "application/ecmascript",
-    "application/javascript",
-    "application/x-ecmascript",
-    "application/x-javascript",
-    "text/ecmascript",
-    "text/javascript",
-    "text/javascript1.0",
-    "text/javascript1.1",
-    "text/javascript1.2",
-    "text/javascript1.3",
-    "text/javascript1.4",
-    "text/javascript1.5",
-    "text/jscript",
-    "text/livescript",
-    "text/x-ecmascript",
-    "text/x-javascript",
-];
 
 /// `<script for event>` of another target than the window's load.
 fn is_for_another_event(element: &ElementData) -> bool {
@@ -278,24 +253,6 @@ mod tests {
         assert!(inserted(&[("nomodule", "")], "1").is_none());
         assert!(inserted(&[("for", "document"), ("event", "onload")], "1").is_none());
         assert!(inserted(&[("for", "window"), ("event", "onload()")], "1").is_some());
-    }
-
-    #[test]
-    fn the_type_of_a_response_may_have_parameters() {
-        for (content_type, expected) in [
-            ("text/javascript", true),
-            ("Application/JavaScript; charset=utf-8", true),
-            ("text/x-ecmascript ;x", true),
-            ("text/html", false),
-            ("application/json", false),
-            ("", false),
-        ] {
-            assert_eq!(
-                is_javascript_mime_type(content_type),
-                expected,
-                "{content_type}"
-            );
-        }
     }
 
     #[test]

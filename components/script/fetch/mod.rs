@@ -137,13 +137,6 @@ pub(crate) fn fetch(
     if let Some(reason) = signal.abort_reason() {
         return Err(Error::Thrown(reason));
     }
-    if request.is_only_if_cached() {
-        promise.reject(Error::Type(format!(
-            "Failed to fetch {}: there is no HTTP cache that could answer",
-            request.request_url()
-        )));
-        return Ok(promise);
-    }
     // Step 12.
     start(realm, &promise, signal, &request)?;
     Ok(promise)

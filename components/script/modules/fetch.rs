@@ -1,13 +1,12 @@
 //! Getting graphs of modules, over the network or from wherever a service worker has them.
 
-use net::{Destination, FetchResult, Request, RequestMode};
+use net::{Destination, FetchResult, Request, RequestMode, is_javascript_mime_type};
 use url::Url;
 
 use super::dynamic;
 use super::map::{Graph, ModuleMap, Then, Waiting, Wanted, WhenFetched};
 use super::script::{FetchOptions, ModuleScript};
 use crate::bindings::{Error, Fallible, Realm};
-use crate::dom_tree::is_javascript_mime_type;
 use crate::environment::Environment;
 use crate::fetch::fetch_for_realm;
 

@@ -92,7 +92,7 @@ fn script_resource(
         content_type: text("content-type"),
         referrer_policy: text("referrer-policy"),
     };
-    worker.add_script(resource.clone());
+    worker.add_script(resource.clone(), response.from_cache);
     Ok(resource)
 }
 
@@ -117,7 +117,7 @@ fn request(worker: &Worker, environment: &Environment, url: &Url, referrer: &Url
         destination,
         referrer: Some(referrer.clone()),
         cache: if worker.imports_bypass_cache {
-            net::CacheMode::NoStore
+            net::CacheMode::NoCache
         } else {
             net::CacheMode::Default
         },

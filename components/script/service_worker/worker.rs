@@ -154,14 +154,15 @@ impl Worker {
         Ok(self.may_import && self.service_worker(realm)?.is_new())
     }
 
-    pub(super) fn add_script(&self, resource: ScriptResource) {
+    /// Keeps a script that was imported; `from_cache` says whether the server was not asked.
+    pub(super) fn add_script(&self, resource: ScriptResource, from_cache: bool) {
         self.scripts
             .borrow_mut()
             .insert(resource.url.clone(), resource.clone());
         self.report(WorkerHostEvent::ScriptImported {
             worker: self.id,
             resource,
-            from_cache: false,
+            from_cache,
         });
     }
 

@@ -11,7 +11,7 @@ use base::channel::{Callback, unbounded};
 use base::ids::ClientId;
 use base::time::Clock;
 use indexed_db::IndexedDbHandle;
-use net::{Net, NetConfig};
+use net::{Net, NetConfig, NetServices};
 use net_monitor::{EvidencePolicy, NetworkMonitor, NetworkScript, ScriptedSource};
 use network_traits::EmulationSessionId;
 use script::environment::Environment;
@@ -127,7 +127,11 @@ impl Site {
             EvidencePolicy::default(),
         )
         .unwrap();
-        let net = Net::start(NetConfig::default(), monitor.handle()).unwrap();
+        let net = Net::start(
+            NetConfig::default(),
+            NetServices::new(monitor.handle(), Arc::clone(&clock)),
+        )
+        .unwrap();
         let event_loop = EventLoop::new(Arc::clone(&clock));
         let services = Services {
             service_workers: SwRegistrationHandle::new(unbounded().0),
@@ -536,7 +540,7 @@ fn requests_and_responses_are_as_the_standard_says() {
         ("return new Response('x', {headers: {'set-cookie': 'a', b: 'c'}}).headers.has('set-cookie')", "false"),
         ("const r = new Response('a'), c = r.clone(); return [await r.text(), await c.text()]", "a,a"),
         ("return fetch('/', {cache: 'only-if-cached', mode: 'same-origin'})",
-         "threw TypeError: Failed to fetch https://example.test/: there is no HTTP cache that could answer"),
+         "threw TypeError: Failed to fetch https://example.test/: it is not in the HTTP cache, and only that is to answer"),
         ("return fetch('http://[')",
          "threw TypeError: Failed to execute 'fetch' on 'Window': \"http://[\" is not a valid URL: invalid IPv6 address."),
         ("return fetch('data:text/plain,hi').then(r => r.text())", "hi"),

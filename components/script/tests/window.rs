@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use base::channel::{Callback, Received, Receiver, Sender, unbounded};
 use base::time::{Clock, MonotonicTime, Timestamp, WallTime};
 use indexed_db::IndexedDbHandle;
-use net::{Net, NetConfig};
+use net::{Net, NetConfig, NetServices};
 use net_monitor::{EvidencePolicy, NetworkMonitor, NetworkScript, ScriptedSource};
 use network_traits::LinkState;
 use script::{
@@ -153,7 +153,11 @@ impl Browser {
         network.set_link(LinkState::Routable);
         let policy = EvidencePolicy::default();
         let monitor = NetworkMonitor::start(Box::new(source), Arc::clone(&clock), policy).unwrap();
-        let net = Net::start(NetConfig::default(), monitor.handle()).unwrap();
+        let net = Net::start(
+            NetConfig::default(),
+            NetServices::new(monitor.handle(), Arc::clone(&clock)),
+        )
+        .unwrap();
         let (sender, clients) = unbounded();
         let (sync, sync_receiver) = unbounded();
         let (databases, database_receiver) = unbounded();

@@ -5,11 +5,12 @@ use std::rc::Rc;
 use base::channel::Callback;
 use base::exception::DomExceptionName;
 use crossbeam_channel::{Receiver, after, bounded, select};
-use net::{Destination, FetchResult, NetHandle, Request, RequestMode, Response};
+use net::{
+    Destination, FetchResult, NetHandle, Request, RequestMode, Response, is_javascript_mime_type,
+};
 use url::Url;
 
 use crate::bindings::{Error, Fallible, Realm, UsvString};
-use crate::dom_tree::is_javascript_mime_type;
 use crate::environment::Environment;
 use crate::service_worker::{import, worker::Worker};
 use crate::watchdog::Watchdog;

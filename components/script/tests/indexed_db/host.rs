@@ -8,7 +8,7 @@ use std::time::Duration;
 use base::channel::{Callback, unbounded};
 use base::ids::ClientId;
 use indexed_db::IndexedDbThread;
-use net::{Net, NetConfig};
+use net::{Net, NetConfig, NetServices};
 use net_monitor::{EvidencePolicy, NetworkMonitor, ScriptedSource};
 use script::bindings::value::PromiseState;
 use script::bindings::{Error, GlobalKind, RuntimeLimits, ScriptRuntime, Value};
@@ -80,7 +80,11 @@ impl Profile {
         let (source, _) = ScriptedSource::new();
         let policy = EvidencePolicy::default();
         let monitor = NetworkMonitor::start(Box::new(source), clock.clone(), policy).unwrap();
-        let net = Net::start(NetConfig::default(), monitor.handle()).unwrap();
+        let net = Net::start(
+            NetConfig::default(),
+            NetServices::new(monitor.handle(), clock.clone()),
+        )
+        .unwrap();
         let (store, _) = Store::open(config).unwrap();
         let indexed_db = IndexedDbThread::start(store.clone()).unwrap();
         let services = Services {

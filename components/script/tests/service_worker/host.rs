@@ -13,7 +13,7 @@ use base::time::{Clock, MonotonicTime, Timestamp};
 use base::{DomString, StorageKey};
 use indexed_db::IndexedDbThread;
 use log::{Level, LevelFilter, Log, Metadata, Record};
-use net::{Net, NetConfig};
+use net::{Net, NetConfig, NetServices};
 use net_monitor::{EvidencePolicy, NetworkMonitor, ScriptedSource};
 use script::{EventLoops, ScriptLimits, ScriptReport, ServiceWorkerThreads, Services};
 use storage::{Store, StoreConfig};
@@ -92,7 +92,11 @@ impl Host {
             EvidencePolicy::default(),
         )
         .unwrap();
-        let net = Net::start(NetConfig::default(), monitor.handle()).unwrap();
+        let net = Net::start(
+            NetConfig::default(),
+            NetServices::new(monitor.handle(), Arc::clone(&clock)),
+        )
+        .unwrap();
         let (store, _) = Store::open(StoreConfig::memory()).unwrap();
         let indexed_db = IndexedDbThread::start(store).unwrap();
         // What a worker sends in one test.

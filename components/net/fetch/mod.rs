@@ -1,20 +1,29 @@
 //! The fetch algorithms of the standard, over one HTTP exchange after the other.
 
+mod network_or_cache;
+
 use base::StorageKey;
+use base::time::WallTime;
 use network_traits::{FetchOutcome, NetworkMonitorHandle};
+use parking_lot::Mutex;
 use url::Url;
 
+use crate::cache::HttpCache;
 use crate::config::NetConfig;
 use crate::control::Control;
+use crate::cookies::CookieJar;
 use crate::cors;
 use crate::encoding;
 use crate::error::{FetchError, FetchErrorKind};
-use crate::headers::{self, Hop};
-use crate::http::{Exchange, HttpClient};
+use crate::headers;
+use crate::http::HttpClient;
 use crate::local;
+use crate::mime;
 use crate::ports;
-use crate::request::{RedirectMode, Request, RequestMode};
+use crate::referrer::ReferrerPolicy;
+use crate::request::{CacheMode, RedirectMode, Request, RequestMode};
 use crate::response::{FetchResult, Response, ResponseType};
+use crate::thread::NetServices;
 
 /// The most redirects that are followed.
 const MAX_REDIRECTS: usize = 20;
@@ -33,7 +42,15 @@ const BODY_HEADERS: [&str; 4] = [
 pub(crate) struct Context {
     pub(crate) config: NetConfig,
     pub(crate) client: HttpClient,
-    pub(crate) monitor: NetworkMonitorHandle,
+    pub(crate) services: NetServices,
+    pub(crate) cache: Mutex<HttpCache>,
+    pub(crate) cookies: Mutex<CookieJar>,
+}
+
+impl Context {
+    pub(crate) fn now(&self) -> WallTime {
+        self.services.clock.now().wall
+    }
 }
 
 /// <https://fetch.spec.whatwg.org/#concept-fetch>
@@ -64,6 +81,7 @@ struct Fetch<'a> {
     method: String,
     headers: Vec<(String, Vec<u8>)>,
     body: Option<Vec<u8>>,
+    referrer_policy: ReferrerPolicy,
     /// The URLs so far; the last is the current one.
     urls: Vec<Url>,
     tainting: Tainting,
@@ -82,6 +100,7 @@ impl<'a> Fetch<'a> {
             method: request.method.clone(),
             headers: std::mem::take(&mut request.headers),
             body: request.body.take(),
+            referrer_policy: request.referrer_policy,
             urls: vec![request.url.clone()],
             request,
             tainting: Tainting::Basic,
@@ -157,8 +176,7 @@ impl<'a> Fetch<'a> {
 
     /// <https://fetch.spec.whatwg.org/#concept-http-fetch>
     fn http_fetch(&mut self) -> Result<Step, FetchError> {
-        let exchange = self.exchange(&self.method, &self.headers, self.body.clone());
-        let response = self.send(exchange)?;
+        let response = self.network_or_cache_fetch()?;
         // Step 4.2: another origin's agreement is needed for its redirects too.
         if self.tainting == Tainting::Cors {
             self.check_cors(&response)?;
@@ -176,11 +194,16 @@ impl<'a> Fetch<'a> {
                 }
                 RedirectMode::Follow => {
                     if let Some(location) = self.location(&response)? {
+                        self.follow_referrer_policy(&response);
                         self.redirect(response.status, location)?;
                         return Ok(Step::Redirected);
                     }
                 }
             }
+        }
+        // What is no script is not run as one.
+        if let Some(reason) = mime::blocks(self.request.destination, &response) {
+            return Err(self.error(FetchErrorKind::Blocked, reason));
         }
         // Only here is a body made use of: those of redirects and preflights are passed over.
         let response = encoding::decoded(response, self.context.config.max_body_size)?;
@@ -243,6 +266,14 @@ impl<'a> Fetch<'a> {
         Ok(())
     }
 
+    /// <https://w3c.github.io/webappsec-referrer-policy/#set-requests-referrer-policy-on-redirect>
+    fn follow_referrer_policy(&mut self, response: &Response) {
+        let header = response.header("referrer-policy").unwrap_or_default();
+        if let Some(policy) = ReferrerPolicy::from_header(&String::from_utf8_lossy(&header)) {
+            self.referrer_policy = policy;
+        }
+    }
+
     fn drop_headers(&mut self, names: &[&str]) {
         self.headers
             .retain(|(own, _)| !names.iter().any(|name| own.eq_ignore_ascii_case(name)));
@@ -267,7 +298,7 @@ impl<'a> Fetch<'a> {
             let names = unsafe_names.join(",").into_bytes();
             headers.push(("Access-Control-Request-Headers".to_owned(), names));
         }
-        let response = self.send(self.exchange("OPTIONS", &headers, None))?;
+        let response = self.send(&self.exchange("OPTIONS", &headers, None, CacheMode::Default))?;
         // Step 7: the answer.
         self.check_cors(&response)?;
         if !response.is_ok() {
@@ -285,49 +316,6 @@ impl<'a> Fetch<'a> {
         let origin = headers::serialized_origin(&self.request, &self.urls);
         cors::check(&origin, self.request.credentials, response)
             .map_err(|reason| self.error(FetchErrorKind::Blocked, reason))
-    }
-
-    fn exchange(
-        &self,
-        method: &str,
-        own_headers: &Vec<(String, Vec<u8>)>,
-        body: Option<Vec<u8>>,
-    ) -> Exchange {
-        let is_cors = self.tainting == Tainting::Cors;
-        let hop = Hop {
-            urls: &self.urls,
-            method,
-            is_cors,
-        };
-        let headers = headers::complete(&self.context.config, &self.request, own_headers, &hop);
-        Exchange {
-            method: method.to_owned(),
-            url: self.current_url().clone(),
-            headers,
-            body,
-        }
-    }
-
-    /// <https://fetch.spec.whatwg.org/#concept-http-network-fetch>
-    fn send(&self, exchange: Exchange) -> FetchResult {
-        let max_body_size = self.context.config.max_body_size;
-        if self.control.is_aborted() {
-            return Err(self.error(FetchErrorKind::Aborted, "it was stopped"));
-        }
-        let sent = self
-            .context
-            .client
-            .send(&exchange, max_body_size, self.control);
-        if !self.control.is_aborted() {
-            report(
-                &self.context.monitor,
-                self.current_url(),
-                sent.as_ref().map(|_| ()),
-            );
-        }
-        let mut response = sent?;
-        response.redirected = self.urls.len() > 1;
-        Ok(response)
     }
 }
 
