@@ -215,13 +215,11 @@ pub fn object(value: &Value) -> Fallible<Object> {
 pub struct BufferSource(pub Value);
 
 impl BufferSource {
-    /// A copy of the bytes.
+    /// A copy of the bytes: none if the buffer is detached, or too small by now for the view.
     ///
-    /// # Errors
-    ///
-    /// The buffer is detached.
-    pub fn bytes(&self, realm: &Realm) -> Fallible<Vec<u8>> {
-        self.0.bytes(realm)
+    /// <https://webidl.spec.whatwg.org/#dfn-get-buffer-source-copy>
+    pub fn bytes(&self, realm: &Realm) -> Vec<u8> {
+        self.0.bytes(realm).unwrap_or_default()
     }
 }
 

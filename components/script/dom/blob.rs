@@ -75,7 +75,7 @@ impl BlobMethods for Blob {
         let mut bytes = Vec::new();
         for part in blob_parts.unwrap_or_default() {
             match part {
-                BlobPart::BufferSource(source) => append(&mut bytes, &source.bytes(realm)?)?,
+                BlobPart::BufferSource(source) => append(&mut bytes, &source.bytes(realm))?,
                 BlobPart::Blob(blob) => append(&mut bytes, blob.bytes())?,
                 BlobPart::UsvString(text) if options.endings == EndingType::Native => {
                     append(&mut bytes, with_native_endings(&text).as_bytes())?;

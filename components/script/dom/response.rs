@@ -212,7 +212,7 @@ impl ResponseMethods for Response {
         body: Option<BodyInit>,
         init: ResponseInit,
     ) -> Fallible<Dom<Self>> {
-        let body = body.map(|body| extract(realm, &body)).transpose()?;
+        let body = body.map(|body| extract(realm, &body));
         Self::initialize(realm, init, body)
     }
 

@@ -100,7 +100,7 @@ impl TextDecoderMethods for TextDecoder {
         input: Option<BufferSource>,
         options: TextDecodeOptions,
     ) -> Fallible<UsvString> {
-        let bytes = input.map_or_else(|| Ok(Vec::new()), |input| input.bytes(realm))?;
+        let bytes = input.map_or_else(Vec::new, |input| input.bytes(realm));
         let stream = self.stream.borrow_mut().0.take();
         let mut decoder = stream.unwrap_or_else(|| self.new_decoder());
         let is_last = !options.stream;

@@ -76,7 +76,7 @@ impl Body {
 /// The bytes of what a script gives as a body, and their type if it tells one.
 ///
 /// <https://fetch.spec.whatwg.org/#concept-bodyinit-extract>
-pub(crate) fn extract(realm: &Realm, init: &BodyInit) -> Fallible<(Body, Option<String>)> {
+pub(crate) fn extract(realm: &Realm, init: &BodyInit) -> (Body, Option<String>) {
     let (bytes, type_) = match init {
         BodyInit::Blob(blob) => {
             let type_ = blob.media_type().to_string();
@@ -85,7 +85,7 @@ pub(crate) fn extract(realm: &Realm, init: &BodyInit) -> Fallible<(Body, Option<
                 Some(type_).filter(|type_| !type_.is_empty()),
             )
         }
-        BodyInit::BufferSource(source) => (source.bytes(realm)?, None),
+        BodyInit::BufferSource(source) => (source.bytes(realm), None),
         BodyInit::UrlSearchParams(params) => {
             let type_ = "application/x-www-form-urlencoded;charset=UTF-8";
             (params.serialize().into_bytes(), Some(type_.to_owned()))
@@ -95,7 +95,7 @@ pub(crate) fn extract(realm: &Realm, init: &BodyInit) -> Fallible<(Body, Option<
             (text.as_bytes().to_vec(), Some(type_.to_owned()))
         }
     };
-    Ok((Body::new(bytes), type_))
+    (Body::new(bytes), type_)
 }
 
 /// What has a body.

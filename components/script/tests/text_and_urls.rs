@@ -5,6 +5,25 @@ use proptest::prelude::*;
 use crate::Page;
 
 #[test]
+fn a_detached_buffer_has_no_bytes() {
+    let page = Page::new();
+    page.run(
+        "var buffer = new TextEncoder().encode('gone').buffer, view = new DataView(buffer, 1),
+           bytes = new Uint8Array(buffer, 1, 2);
+         structuredClone(0, { transfer: [buffer] });",
+    );
+    for input in ["buffer", "view", "bytes"] {
+        assert_eq!(
+            page.run(&format!(
+                "new TextDecoder().decode({input}) + new Blob([{input}]).size"
+            )),
+            "0",
+            "{input}"
+        );
+    }
+}
+
+#[test]
 fn text_is_encoded_and_decoded() {
     let page = Page::new();
     for (script, expected) in [

@@ -6,8 +6,8 @@ interface URL {
   static URL? parse(USVString url, optional USVString base);
   static boolean canParse(USVString url, optional USVString base);
   // https://w3c.github.io/FileAPI/#creating-revoking
-  static DOMString createObjectURL(Blob obj);
-  static undefined revokeObjectURL(DOMString url);
+  [Exposed=(Window,DedicatedWorker,SharedWorker)] static DOMString createObjectURL(Blob obj);
+  [Exposed=(Window,DedicatedWorker,SharedWorker)] static undefined revokeObjectURL(DOMString url);
   stringifier attribute USVString href;
   readonly attribute USVString origin;
   attribute USVString protocol;
