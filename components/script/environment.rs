@@ -11,6 +11,46 @@ use url::Url;
 use crate::bindings::{Error, Fallible, Realm};
 use crate::services::Services;
 
+/// Where something comes from.
+///
+/// <https://html.spec.whatwg.org/multipage/browsers.html#concept-origin>
+#[derive(Clone, Debug)]
+pub struct Origin {
+    tuple: Option<StorageKey>,
+    /// What makes an opaque origin the same as itself only.
+    identity: Rc<()>,
+}
+
+impl Origin {
+    /// An opaque origin that is the same as no other.
+    pub(crate) fn opaque() -> Self {
+        Self {
+            tuple: None,
+            identity: Rc::default(),
+        }
+    }
+
+    /// The origin of a URL; that of a `blob:` URL is the one inside it.
+    pub(crate) fn of_url(url: &Url) -> Self {
+        let inner = (url.scheme() == "blob")
+            .then(|| Url::parse(url.path()).ok())
+            .flatten();
+        Self {
+            tuple: StorageKey::from_url(inner.as_ref().unwrap_or(url)).ok(),
+            identity: Rc::default(),
+        }
+    }
+
+    /// <https://html.spec.whatwg.org/multipage/browsers.html#same-origin>
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        match (&self.tuple, &other.tuple) {
+            (Some(own), Some(other)) => own == other,
+            (None, None) => Rc::ptr_eq(&self.identity, &other.identity),
+            _ => false,
+        }
+    }
+}
+
 /// What a realm's platform objects know of the page or worker that they belong to. A service of
 /// the realm: see [`Realm::service`].
 ///
@@ -20,6 +60,8 @@ pub struct Environment {
     pub client: ClientId,
     /// <https://html.spec.whatwg.org/multipage/webappapis.html#concept-environment-creation-url>
     pub creation_url: Url,
+    /// Its origin, with the identity of an opaque one.
+    pub(crate) full_origin: Origin,
     /// Its origin; `None` is an opaque one.
     pub origin: Option<StorageKey>,
     /// The scope of the service worker registration that it belongs to, if it is a service worker's.
@@ -32,9 +74,11 @@ pub struct Environment {
 impl Environment {
     /// The environment of a document or worker script at this URL.
     pub fn new(client: ClientId, creation_url: Url, services: Services) -> Self {
+        let full_origin = Origin::of_url(&creation_url);
         Self {
             client,
-            origin: StorageKey::from_url(&creation_url).ok(),
+            origin: full_origin.tuple.clone(),
+            full_origin,
             registration_scope: None,
             services,
             base_url: RefCell::new(creation_url.clone()),
@@ -63,8 +107,22 @@ impl Environment {
         services: Services,
     ) -> Self {
         Self {
+            full_origin: Origin {
+                tuple: origin.clone(),
+                identity: Rc::default(),
+            },
             origin,
             ..Self::new(client, url, services)
+        }
+    }
+
+    /// With an origin and a base URL that are not those of its URL.
+    pub(crate) fn inherited(self, origin: Origin, base_url: Url) -> Self {
+        Self {
+            origin: origin.tuple.clone(),
+            full_origin: origin,
+            base_url: RefCell::new(base_url),
+            ..self
         }
     }
 

@@ -3,6 +3,8 @@
 /// `SyncManager` and `registerTag` to `sync_manager` and `register_tag`; acronyms are words:
 /// `IDBFactory` becomes `idb_factory`.
 pub fn snake_case(name: &str) -> String {
+    // The letter before this word is no acronym of its own, and none with the one before it.
+    let name = name.replace("IFrame", "Iframe");
     let characters: Vec<char> = name.chars().collect();
     let mut result = String::new();
     for (index, character) in characters.iter().enumerate() {

@@ -25,6 +25,7 @@ use super::realm::Realm;
 use super::runtime::RuntimeState;
 use super::trace::{Traceable, Tracer};
 use super::value::{ToJs, Value};
+use super::window_proxy::{self, WindowProxy};
 
 /// A struct that implements an interface. The bindings generator writes the implementation: a
 /// struct has a field `reflector`, or, where its interface inherits, a field `parent`.
@@ -236,6 +237,7 @@ impl AnyDom {
                 owner: value.clone(),
                 pointer: NonNull::from(&**object),
             }),
+            Some(Host::WindowProxy(proxy)) => proxy.target()?.global_object().map(Self::from_ref),
             Some(Host::Realm(_) | Host::Reaction(_) | Host::Function(_)) => None,
             None => {
                 let realm = state.realm_of_global(address)?;
@@ -290,13 +292,15 @@ pub(super) enum Host {
     Reaction(RefCell<Option<Reaction>>),
     /// What a function of Rust does.
     Function(NativeFunction),
+    /// What stands for the window of a browsing context.
+    WindowProxy(Box<WindowProxy>),
 }
 
 /// The reaction that an object of the native class holds, once.
 pub(super) fn take_reaction(holder: &Value) -> Option<Reaction> {
     match host_of(holder)? {
         Host::Reaction(reaction) => reaction.take(),
-        Host::Object(_) | Host::Realm(_) | Host::Function(_) => None,
+        _ => None,
     }
 }
 
@@ -304,18 +308,14 @@ pub(super) fn take_reaction(holder: &Value) -> Option<Reaction> {
 pub(super) fn shared_function(holder: &Value) -> Option<NativeFunction> {
     match host_of(holder)? {
         Host::Function(function) => Some(Rc::clone(function)),
-        Host::Object(_) | Host::Realm(_) | Host::Reaction(_) => None,
+        _ => None,
     }
 }
 
-fn host_of(holder: &Value) -> Option<&Host> {
+pub(super) fn host_of(holder: &Value) -> Option<&Host> {
     let state = RuntimeState::of(holder.runtime());
     // SAFETY: as in `AnyDom::of`; the reference lives as long as the one to the holder.
-    unsafe {
-        qjs::JS_GetOpaque(holder.raw(), state.class_id())
-            .cast::<Host>()
-            .as_ref()
-    }
+    unsafe { state.opaque(holder.raw()).cast::<Host>().as_ref() }
 }
 
 /// Makes an object of the native class.
@@ -323,6 +323,7 @@ pub(super) fn new_host_object(realm: &Realm, prototype: &Value, host: Host) -> F
     let state = RuntimeState::of(realm.runtime());
     let class_id = match &host {
         Host::Object(object) if object.indexed().is_some() => state.indexed_class_id(),
+        Host::WindowProxy(_) => state.proxy_class_id(),
         _ => state.class_id(),
     };
     // SAFETY: context and prototype are alive.
@@ -335,10 +336,21 @@ pub(super) fn new_host_object(realm: &Realm, prototype: &Value, host: Host) -> F
     Ok(object)
 }
 
-/// Registers the native class, or the one of objects with indexed properties.
+/// The native classes.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum HostClass {
+    /// Most platform objects, and what is no object to scripts.
+    Plain,
+    /// Platform objects with indexed properties.
+    Indexed,
+    /// The proxies of windows.
+    WindowProxy,
+}
+
+/// Registers a native class.
 pub(super) fn register_class(
     runtime: *mut qjs::JSRuntime,
-    with_indices: bool,
+    class: HostClass,
 ) -> Result<qjs::JSClassID, Error> {
     let mut class_id = qjs::JS_INVALID_CLASS_ID;
     let definition = qjs::JSClassDef {
@@ -346,11 +358,11 @@ pub(super) fn register_class(
         finalizer: Some(finalize),
         gc_mark: Some(mark),
         call: None,
-        exotic: if with_indices {
-            // The engine does not write through it.
-            (&raw const indexed::METHODS).cast_mut()
-        } else {
-            ptr::null_mut()
+        // The engine does not write through them.
+        exotic: match class {
+            HostClass::Plain => ptr::null_mut(),
+            HostClass::Indexed => (&raw const indexed::METHODS).cast_mut(),
+            HostClass::WindowProxy => (&raw const window_proxy::METHODS).cast_mut(),
         },
     };
     // SAFETY: the runtime is alive; the engine copies the definition.
@@ -391,6 +403,7 @@ unsafe extern "C" fn mark(
     match host {
         Some(Host::Object(object)) => object.trace(&mut tracer),
         Some(Host::Realm(realm)) => realm.trace(&mut tracer),
+        Some(Host::WindowProxy(proxy)) => proxy.trace(&mut tracer),
         Some(Host::Reaction(_) | Host::Function(_)) | None => {}
     }
 }

@@ -64,10 +64,13 @@ pub(super) fn define_iteration(realm: &Realm, prototype: &Value, named: bool) ->
 }
 
 /// An exception is pending in the engine.
-struct Pending;
+pub(super) struct Pending;
 
 /// The array index that a key is. A symbol is none, whatever its description says.
-fn index_of(context: *mut qjs::JSContext, key: qjs::JSAtom) -> Result<Option<u32>, Pending> {
+pub(super) fn index_of(
+    context: *mut qjs::JSContext,
+    key: qjs::JSAtom,
+) -> Result<Option<u32>, Pending> {
     let mut length = 0;
     // SAFETY: the key's value is a reference of ours, freed at once. The engine gives `length`
     // bytes, which are freed after they were read.

@@ -206,7 +206,7 @@ const INTRINSICS: &[&str] = &[
 
 /// Defines all that is exposed in a new realm.
 pub(super) fn define_all(realm: &Realm, global_interface: InterfaceId) -> Fallible<()> {
-    let global = realm.global_value();
+    let global = realm.inner_global();
     for name in ENGINE_GLOBALS {
         global.delete(realm, *name)?;
     }
@@ -270,7 +270,7 @@ impl Built {
         }
         // The members of a `[Global]` interface are on the global object itself.
         let home = if is_global && interface.global {
-            realm.global_value()
+            realm.inner_global()
         } else {
             prototype.clone()
         };

@@ -80,7 +80,7 @@ fn lookup(realm: &Realm, member: &str) -> Fallible<Option<Value>> {
         Some(path) => (path, true),
         None => (member, false),
     };
-    let mut value = realm.global_value();
+    let mut value = realm.inner_global();
     let mut names = path.split('.').peekable();
     while let Some(name) = names.next() {
         if value.is_null_or_undefined() {

@@ -79,6 +79,7 @@ pub mod trace;
 pub mod trampoline;
 pub mod value;
 pub mod weak;
+pub(crate) mod window_proxy;
 
 pub use self::callback::Callback;
 pub use self::convert::{BufferSource, Object, Record};

@@ -44,6 +44,8 @@ pub struct Realm {
     /// The object that owns this realm: not counted, as it would be a cycle.
     holder: Cell<qjs::JSValue>,
     global: OnceCell<Box<dyn DomObject>>,
+    /// What scripts see in place of the global object, if it is a window.
+    proxy: OnceCell<Value>,
     pub(super) interfaces: RefCell<Interfaces>,
     /// Where the objects are whose prototypes do not change.
     pub(super) immutable_prototypes: RefCell<Vec<usize>>,
@@ -94,6 +96,7 @@ impl Realm {
             options,
             holder: Cell::new(qjs::JS_UNDEFINED),
             global: OnceCell::new(),
+            proxy: OnceCell::new(),
             interfaces: RefCell::new(Interfaces::default()),
             immutable_prototypes: RefCell::default(),
             services: RefCell::new(HashMap::new()),
@@ -117,7 +120,7 @@ impl Realm {
             holder,
             realm: pointer,
         };
-        let global = this.global_value();
+        let global = this.inner_global();
         if let Some(address) = global.address() {
             state.add_global(address, pointer);
         }
@@ -175,8 +178,35 @@ impl Realm {
         &*self.options.delegate
     }
 
-    /// The global object as scripts see it.
+    /// The global object as scripts see it: for a window its proxy.
     pub fn global_value(&self) -> Value {
+        self.proxy
+            .get()
+            .cloned()
+            .unwrap_or_else(|| self.inner_global())
+    }
+
+    /// What scripts see in place of the global object, from now on.
+    ///
+    /// # Errors
+    ///
+    /// The engine is out of memory.
+    pub(super) fn set_proxy(&self, proxy: &Value) -> Fallible<()> {
+        self.inner_global()
+            .define(self, "globalThis", proxy, Flags::HIDDEN)?;
+        if let Some(global) = self.global_object() {
+            let reflector = global.reflector();
+            reflector.set(self.runtime(), self.holder.get(), proxy.raw());
+        }
+        let address = proxy.address();
+        self.immutable_prototypes.borrow_mut().extend(address);
+        // A document does not change its browsing context.
+        let _ = self.proxy.set(proxy.clone());
+        Ok(())
+    }
+
+    /// The global object of the engine.
+    pub(super) fn inner_global(&self) -> Value {
         // SAFETY: the context is alive.
         Value::owned(self.runtime(), unsafe {
             qjs::JS_GetGlobalObject(self.context)
@@ -445,10 +475,12 @@ impl Realm {
             line_num: line,
         };
         self.run_script(|| {
+            let this = self.global_value();
             // SAFETY: the source is `len` bytes followed by a zero; the engine copies the name.
             self.take(unsafe {
-                qjs::JS_Eval2(
+                qjs::JS_EvalThis2(
                     self.context,
+                    this.raw(),
                     bytes.as_ptr().cast(),
                     source.len() as _,
                     &raw mut options,
@@ -472,7 +504,7 @@ impl Realm {
 
     /// Defines a hidden property of the global object: a constructor, a namespace.
     pub(super) fn define_global(&self, name: &str, value: &Value) -> Fallible<()> {
-        self.global_value().define(self, name, value, Flags::HIDDEN)
+        self.inner_global().define(self, name, value, Flags::HIDDEN)
     }
 }
 
@@ -481,6 +513,7 @@ impl Traceable for Realm {
         tracer.context(self.context);
         self.interfaces.trace(tracer);
         self.global.trace(tracer);
+        self.proxy.trace(tracer);
         self.traced_services.trace(tracer);
     }
 }
@@ -491,6 +524,7 @@ impl Drop for Realm {
         RuntimeState::of(runtime).remove_global(NonNull::from(&*self));
         // Values go before the context.
         self.global.take();
+        self.proxy.take();
         self.interfaces.take();
         self.traced_services.take();
         self.services.take();

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rquickjs::qjs;
 
 use super::error::Fallible;
-use super::host_object::{HasInterface, register_class};
+use super::host_object::{HasInterface, HostClass, register_class};
 use super::realm::{Realm, RealmHandle, RealmOptions};
 use super::report;
 use super::value::Value;
@@ -49,6 +49,11 @@ pub struct RuntimeState {
     stack: usize,
     class_id: Cell<qjs::JSClassID>,
     indexed_class_id: Cell<qjs::JSClassID>,
+    proxy_class_id: Cell<qjs::JSClassID>,
+    /// The realm of the script that has last used a window's proxy.
+    accessor: Cell<Option<NonNull<Realm>>>,
+    /// Whether the engine is on its way from a proxy to its window.
+    through_proxy: Cell<bool>,
     stop: Arc<AtomicBool>,
     /// Counted references held by Rust.
     values: Cell<usize>,
@@ -120,6 +125,9 @@ impl ScriptRuntime {
             stack: limits.stack,
             class_id: Cell::new(qjs::JS_INVALID_CLASS_ID),
             indexed_class_id: Cell::new(qjs::JS_INVALID_CLASS_ID),
+            proxy_class_id: Cell::new(qjs::JS_INVALID_CLASS_ID),
+            accessor: Cell::new(None),
+            through_proxy: Cell::new(false),
             stop: Arc::new(AtomicBool::new(false)),
             values: Cell::new(0),
             host_objects: Cell::new(0),
@@ -143,9 +151,14 @@ impl ScriptRuntime {
             qjs::JS_SetHostPromiseRejectionTracker(runtime, Some(track_rejection), ptr::null_mut());
         }
         super::module::install(runtime);
-        this.state().class_id.set(register_class(runtime, false)?);
-        let indexed_class_id = register_class(runtime, true)?;
-        this.state().indexed_class_id.set(indexed_class_id);
+        let state = this.state();
+        for (id, class) in [
+            (&state.class_id, HostClass::Plain),
+            (&state.indexed_class_id, HostClass::Indexed),
+            (&state.proxy_class_id, HostClass::WindowProxy),
+        ] {
+            id.set(register_class(runtime, class)?);
+        }
         Ok(this)
     }
 
@@ -242,12 +255,51 @@ impl RuntimeState {
         self.indexed_class_id.get()
     }
 
+    /// The class of the proxies of windows.
+    pub(super) fn proxy_class_id(&self) -> qjs::JSClassID {
+        self.proxy_class_id.get()
+    }
+
+    /// A script of this realm uses a window's proxy.
+    pub(super) fn window_was_accessed(&self, accessor: &Realm) {
+        self.accessor.set(Some(NonNull::from(accessor)));
+    }
+
+    /// What is called on a window next was looked up through its proxy.
+    pub(super) fn goes_through_proxy(&self) {
+        self.through_proxy.set(true);
+    }
+
+    /// A function is called on the window itself. Only scripts of its own realm reach it without
+    /// the proxy.
+    pub(super) fn window_was_called(&self, realm: &Realm) {
+        if !self.through_proxy.replace(false) {
+            self.window_was_accessed(realm);
+        }
+    }
+
+    /// The realm of the script that calls a function of a window: the one that has just looked the
+    /// function up.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/webappapis.html#incumbent-realm>
+    pub(crate) fn incumbent(&self) -> Option<RealmHandle> {
+        let realm = self.accessor.get()?;
+        // SAFETY: a realm is taken out before it is freed.
+        Some(unsafe { realm.as_ref() }.root())
+    }
+
     /// What an object of one of the native classes owns; null for any other value.
     pub(super) fn opaque(&self, value: qjs::JSValue) -> *mut c_void {
         let mut class_id = qjs::JS_INVALID_CLASS_ID;
         // SAFETY: the value is alive; the engine looks at it and writes the class.
         let opaque = unsafe { qjs::JS_GetAnyOpaque(value, &raw mut class_id) };
-        if class_id == self.class_id() || class_id == self.indexed_class_id() {
+        if [
+            self.class_id(),
+            self.indexed_class_id(),
+            self.proxy_class_id(),
+        ]
+        .contains(&class_id)
+        {
             opaque
         } else {
             ptr::null_mut()
@@ -291,6 +343,9 @@ impl RuntimeState {
 
     pub(super) fn remove_global(&self, realm: NonNull<Realm>) {
         self.globals.borrow_mut().retain(|_, other| *other != realm);
+        if self.accessor.get() == Some(realm) {
+            self.accessor.set(None);
+        }
     }
 
     /// Whether the object at this address is a global object, or one that such an object inherits

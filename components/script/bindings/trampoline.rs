@@ -18,6 +18,7 @@ use super::host_object::{AnyDom, Dom, HasInterface};
 use super::interface::INTERFACES;
 use super::realm::Realm;
 use super::value::{Flags, Value};
+use super::window_proxy::{proxy_of, security_error};
 
 /// An entry of the function table.
 pub struct FunctionEntry {
@@ -112,6 +113,10 @@ impl<'a> Call<'a> {
     pub fn this<T: HasInterface>(&self) -> Fallible<Dom<T>> {
         let object = if self.this.is_null_or_undefined() {
             self.realm.global()
+        } else if proxy_of(&self.this)
+            .is_some_and(|proxy| proxy.same_origin_target(self.realm).is_none())
+        {
+            return Err(security_error("use this window"));
         } else {
             AnyDom::of(&self.this).and_then(|object| object.downcast())
         };
@@ -219,6 +224,13 @@ unsafe extern "C" fn trampoline(
         unsafe { std::slice::from_raw_parts(arguments, length) }
     };
     let this = Value::borrowed(realm.runtime(), this);
+    if this.is_null_or_undefined() || this.address() == realm.inner_global().address() {
+        // The script's own window is meant.
+        realm.state().window_was_called(realm);
+    }
+    // What is called on a window is done there.
+    let target = proxy_of(&this).and_then(|proxy| proxy.same_origin_target(realm));
+    let realm = target.as_deref().unwrap_or(realm);
     let call = Call {
         realm,
         function,

@@ -2,6 +2,8 @@
 //!
 //! <https://dom.spec.whatwg.org/#eventtarget-activation-behavior>
 
+use std::rc::Rc;
+
 use url::Url;
 
 use super::element::Element;
@@ -12,14 +14,17 @@ use crate::bindings::generated::{EventInit, HtmlFormElementMethods};
 use crate::bindings::{Fallible, Realm};
 use crate::dom_tree::{NodeId, Selectors, Tree};
 use crate::environment::Environment;
-use crate::window::navigation::Navigation;
+use crate::window::auxiliary;
+use crate::window::navigation::{Initiator, Navigation};
 use crate::window::page::Page;
+use crate::window::sandbox::{self, Restriction};
 
 /// What is done when nobody cancels the click.
 enum Activation {
     /// A checkbox or radio button has already changed; these are the values before.
     Toggle(Vec<(NodeId, Option<bool>)>),
-    Follow(Url),
+    /// The URL and target of a link.
+    Follow(Url, String),
     Submit(NodeId),
     Reset(NodeId),
 }
@@ -61,12 +66,7 @@ pub(super) fn click(realm: &Realm, element: &HtmlElement) -> Fallible<()> {
         }
         _ if !goes_on => Ok(()),
         Activation::Toggle(_) => toggled(realm, element, target),
-        Activation::Follow(url) => {
-            if let Some(page) = realm.service::<Page>() {
-                page.navigate(realm, Navigation::to(url));
-            }
-            Ok(())
-        }
+        Activation::Follow(url, target) => go(realm, Navigation::to(url), &target),
         Activation::Submit(form) => match element.wrap::<HtmlFormElement>(realm, Some(form))? {
             Some(form) => submit(realm, &form, target),
             None => Ok(()),
@@ -115,7 +115,13 @@ fn activation(realm: &Realm, near: &Element, target: NodeId) -> Fallible<Option<
         let url = link
             .map(|link| link.reflected_url(realm, "href"))
             .unwrap_or_default();
-        return Ok(Url::parse(&url).ok().map(Activation::Follow));
+        let target = near.tree().element(target).and_then(|element| {
+            let target = element.attribute("target");
+            target.map(ToOwned::to_owned)
+        });
+        let target = target.unwrap_or_default();
+        let url = Url::parse(&url).ok();
+        return Ok(url.map(|url| Activation::Follow(url, target)));
     }
     let form = owner(&near.tree(), target);
     Ok(match type_.as_str() {
@@ -214,9 +220,10 @@ pub(super) fn submit(
     if !form.fire_event(realm, "submit", &init)? {
         return Ok(());
     }
-    let Some(page) = realm.service::<Page>() else {
+    if sandbox::forbids(realm, Restriction::Forms) {
         return Ok(());
-    };
+    }
+    let target = form.reflected("target").to_string();
     let mut url = Environment::of(realm)?.parse_url(&form.action(realm))?;
     let fields = entries(&form.tree(), form.node_id(), submitter);
     let mut body = url::form_urlencoded::Serializer::new(String::new());
@@ -224,16 +231,42 @@ pub(super) fn submit(
     let body = body.finish();
     match form.method(realm).to_string().as_str() {
         "dialog" => {}
-        "post" => page.navigate(
-            realm,
-            Navigation {
+        "post" => {
+            let navigation = Navigation {
                 body: Some(body),
                 ..Navigation::to(url)
-            },
-        ),
+            };
+            return go(realm, navigation, &target);
+        }
         _ => {
             url.set_query(Some(&body));
-            page.navigate(realm, Navigation::to(url));
+            return go(realm, Navigation::to(url), &target);
+        }
+    }
+    Ok(())
+}
+
+/// Sends the browsing context elsewhere that a link or form names.
+///
+/// <https://html.spec.whatwg.org/multipage/links.html#following-hyperlinks-2>
+fn go(realm: &Realm, navigation: Navigation, target: &str) -> Fallible<()> {
+    let Some(page) = realm.service::<Page>() else {
+        return Ok(());
+    };
+    match auxiliary::find(&page, target) {
+        Some(context) if Rc::ptr_eq(&context, &page.context) => page.navigate(realm, navigation),
+        Some(context) => context.navigate(Navigation {
+            initiator: Initiator::of(realm),
+            ..navigation
+        }),
+        None => {
+            let initiator = Initiator::of(realm);
+            if let Some(context) = auxiliary::create(&page, initiator.clone(), target, true)? {
+                context.navigate(Navigation {
+                    initiator,
+                    ..navigation
+                });
+            }
         }
     }
     Ok(())

@@ -73,8 +73,8 @@ impl<T: DomObject> ChildNodeMethods for T {
         parent.insert(realm, new, next)
     }
 
-    fn remove(&self, _: &Realm) -> Fallible<()> {
-        node_of(self).detach();
+    fn remove(&self, realm: &Realm) -> Fallible<()> {
+        node_of(self).detach(realm);
         Ok(())
     }
 }

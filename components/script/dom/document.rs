@@ -235,19 +235,20 @@ impl DocumentMethods for Document {
     }
 
     /// There is one document in a window, so it is only taken out of its parent.
-    fn adopt_node(&self, _: &Realm, node: Dom<Node>) -> Fallible<Dom<Node>> {
+    fn adopt_node(&self, realm: &Realm, node: Dom<Node>) -> Fallible<Dom<Node>> {
         if matches!(node.tree().node(node.node_id()).data, NodeData::Document) {
             return Err(Error::dom(
                 DomExceptionName::NotSupportedError,
                 "A document cannot be adopted.",
             ));
         }
-        node.detach();
+        node.detach(realm);
         Ok(node)
     }
 
     fn location(&self, realm: &Realm) -> Fallible<Option<Dom<Location>>> {
-        let Some(window) = realm.global::<Window>() else {
+        let is_active = realm.service::<Page>().is_some_and(|page| page.is_active());
+        let Some(window) = realm.global::<Window>().filter(|_| is_active) else {
             return Ok(None);
         };
         window.location_object(realm).map(Some)
@@ -337,11 +338,16 @@ impl DocumentMethods for Document {
     }
 
     fn default_view(&self, realm: &Realm) -> Value {
-        realm.global_value()
+        match realm.service::<Page>() {
+            Some(page) if page.is_active() => realm.global_value(),
+            _ => Value::null(),
+        }
     }
 
-    fn has_focus(&self, _: &Realm) -> Fallible<bool> {
-        Ok(true)
+    fn has_focus(&self, realm: &Realm) -> Fallible<bool> {
+        Ok(realm
+            .service::<Page>()
+            .is_some_and(|page| page.is_active() && page.context.has_focus()))
     }
 
     fn hidden(&self, _: &Realm) -> bool {

@@ -1,6 +1,6 @@
 //! <https://html.spec.whatwg.org/multipage/nav-history-apis.html#the-history-interface>
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use base::exception::DomExceptionName;
 
@@ -16,7 +16,6 @@ dom_struct! {
     /// <https://html.spec.whatwg.org/multipage/nav-history-apis.html#the-history-interface>
     pub struct History {
         pub(crate) reflector: Reflector,
-        length: Cell<u32>,
         state: RefCell<Value>,
     }
 }
@@ -33,7 +32,6 @@ impl History {
             realm,
             Self {
                 reflector: Reflector::default(),
-                length: Cell::new(1),
                 state,
             },
         )
@@ -64,8 +62,10 @@ impl History {
 }
 
 impl HistoryMethods for History {
-    fn length(&self, _: &Realm) -> u32 {
-        self.length.get()
+    fn length(&self, realm: &Realm) -> u32 {
+        realm
+            .service::<Page>()
+            .map_or(1, |page| page.context.history_length())
     }
 
     fn state(&self, _: &Realm) -> Value {
@@ -80,7 +80,9 @@ impl HistoryMethods for History {
         url: Option<UsvString>,
     ) -> Fallible<()> {
         self.update(realm, &data, url)?;
-        self.length.set(self.length.get().saturating_add(1));
+        if let Some(page) = realm.service::<Page>() {
+            page.context.add_history_entry();
+        }
         Ok(())
     }
 

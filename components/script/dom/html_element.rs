@@ -1,10 +1,13 @@
 //! <https://html.spec.whatwg.org/multipage/dom.html#htmlelement>
 
+use std::rc::Rc;
+
 use super::activation;
 use super::element::Element;
 use super::event_target::EventTarget;
 use crate::bindings::generated::{EventInit, HtmlElementMethods, NodeMethods};
 use crate::bindings::{Dom, DomString, Fallible, Realm};
+use crate::window::frames;
 use crate::window::page::Page;
 
 dom_struct! {
@@ -106,6 +109,10 @@ impl HtmlElementMethods for HtmlElement {
             return Ok(());
         };
         let id = self.node_id();
+        if self.tree().is_connected(id) && page.is_active() {
+            let frame = frames::content(realm, self);
+            frame.unwrap_or_else(|| Rc::clone(&page.context)).focus();
+        }
         if !self.tree().is_connected(id) || page.focused() == Some(id) {
             return Ok(());
         }

@@ -6,7 +6,7 @@ use base::exception::DomExceptionName;
 use url::{Url, quirks};
 
 use crate::bindings::generated::LocationMethods;
-use crate::bindings::{Dom, Error, Fallible, Realm, Reflector, UsvString};
+use crate::bindings::{Dom, Error, Fallible, Realm, RealmHandle, Reflector, UsvString};
 use crate::environment::Environment;
 use crate::window::navigation::Navigation;
 use crate::window::page::Page;
@@ -52,18 +52,28 @@ fn change(realm: &Realm, change: impl FnOnce(&mut Url) -> Result<(), ()>) -> Fal
     let page = page(realm)?;
     let mut url = page.url();
     if change(&mut url).is_ok() && url != page.url() {
-        page.navigate(realm, Navigation::to(url));
+        page.navigate(&source(realm), Navigation::to(url));
     }
     Ok(())
 }
 
+/// The realm of the script that navigates, which need not be that of the window.
+///
+/// <https://html.spec.whatwg.org/multipage/nav-history-apis.html#location-object-navigate>
+fn source(realm: &Realm) -> RealmHandle {
+    let incumbent = realm.state().incumbent();
+    incumbent.unwrap_or_else(|| realm.root())
+}
+
 fn parse(realm: &Realm, text: &str) -> Fallible<Url> {
-    Environment::of(realm)?.parse_url(text).map_err(|_| {
-        Error::dom(
-            DomExceptionName::SyntaxError,
-            format!("'{text}' is not a valid URL."),
-        )
-    })
+    Environment::of(&source(realm))?
+        .parse_url(text)
+        .map_err(|_| {
+            Error::dom(
+                DomExceptionName::SyntaxError,
+                format!("'{text}' is not a valid URL."),
+            )
+        })
 }
 
 impl LocationMethods for Location {
@@ -145,13 +155,18 @@ impl LocationMethods for Location {
     }
 
     fn assign(&self, realm: &Realm, url: UsvString) -> Fallible<()> {
-        page(realm)?.navigate(realm, Navigation::to(parse(realm, &url)?));
+        let url = parse(realm, &url)?;
+        page(realm)?.navigate(&source(realm), Navigation::to(url));
         Ok(())
     }
 
-    /// There is no list of earlier pages, so replacing one is the same as going to it.
     fn replace(&self, realm: &Realm, url: UsvString) -> Fallible<()> {
-        self.assign(realm, url)
+        let navigation = Navigation {
+            replaces: true,
+            ..Navigation::to(parse(realm, &url)?)
+        };
+        page(realm)?.navigate(&source(realm), navigation);
+        Ok(())
     }
 
     fn reload(&self, realm: &Realm) -> Fallible<()> {

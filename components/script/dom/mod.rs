@@ -37,6 +37,7 @@ pub mod html_button_element;
 pub mod html_collection;
 pub mod html_element;
 pub mod html_form_element;
+pub mod html_iframe_element;
 pub mod html_input_element;
 pub mod html_output_element;
 pub mod html_script_element;

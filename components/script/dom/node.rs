@@ -13,6 +13,7 @@ use crate::bindings::generated::{NodeMethods, NodeOrDomString};
 use crate::bindings::weak::WeakEntry;
 use crate::bindings::{Dom, DomObject, DomString, Fallible, NoTrace, Realm, UsvString};
 use crate::dom_tree::{NodeData, NodeId, Tree, TreePosition};
+use crate::window::frames;
 
 dom_struct! {
     /// <https://dom.spec.whatwg.org/#interface-node>
@@ -106,6 +107,9 @@ impl Node {
         before: Option<NodeId>,
     ) -> Fallible<()> {
         let moved = self.nodes_to_move(node);
+        self.tree()
+            .check_pre_insertion(self.node_id(), node, before)?;
+        frames::leave(realm, node);
         self.tree_mut()
             .insert_before(self.node_id(), node, before)?;
         self.after_insertion(realm, &moved);
@@ -122,13 +126,15 @@ impl Node {
         self.tree_mut().replace(self.node_id(), node, child)?;
         self.store.moved(child);
         self.after_insertion(realm, &moved);
+        frames::update(realm);
         Ok(())
     }
 
     /// Take the node out of its parent.
-    pub(crate) fn detach(&self) {
+    pub(crate) fn detach(&self, realm: &Realm) {
         self.tree_mut().remove(self.node_id());
         self.store.moved(self.node_id());
+        frames::update(realm);
     }
 
     /// Replace all children.
@@ -144,6 +150,7 @@ impl Node {
             self.store.moved(child);
         }
         self.after_insertion(realm, &moved);
+        frames::update(realm);
     }
 
     fn nodes_to_move(&self, node: NodeId) -> Vec<NodeId> {
@@ -175,6 +182,7 @@ impl Node {
                 .flat_map(|node| tree.inclusive_descendants(*node));
             own.chain(inner).filter(is_script).collect()
         };
+        frames::update(realm);
         for script in scripts {
             crate::window::scripts::prepare_inserted(realm, &self.store, script);
         }
@@ -421,10 +429,11 @@ impl NodeMethods for Node {
         Ok(child)
     }
 
-    fn remove_child(&self, _: &Realm, child: Dom<Self>) -> Fallible<Dom<Self>> {
+    fn remove_child(&self, realm: &Realm, child: Dom<Self>) -> Fallible<Dom<Self>> {
         self.tree_mut()
             .remove_child(self.node_id(), child.node_id())?;
         self.store.moved(child.node_id());
+        frames::update(realm);
         Ok(child)
     }
 }

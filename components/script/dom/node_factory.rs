@@ -14,6 +14,7 @@ use super::html_body_element::HtmlBodyElement;
 use super::html_button_element::HtmlButtonElement;
 use super::html_element::HtmlElement;
 use super::html_form_element::HtmlFormElement;
+use super::html_iframe_element::HtmlIframeElement;
 use super::html_input_element::HtmlInputElement;
 use super::html_output_element::HtmlOutputElement;
 use super::html_script_element::HtmlScriptElement;
@@ -99,6 +100,7 @@ pub(super) fn create(realm: &Realm, store: &Rc<NodeStore>, id: NodeId) -> Fallib
         "body" => new(realm, HtmlBodyElement { parent }),
         "button" => new(realm, HtmlButtonElement { parent }),
         "form" => new(realm, HtmlFormElement { parent }),
+        "iframe" => new(realm, HtmlIframeElement { parent }),
         "input" => new(realm, HtmlInputElement { parent }),
         "output" => new(realm, HtmlOutputElement { parent }),
         "script" => new(realm, HtmlScriptElement { parent }),

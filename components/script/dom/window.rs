@@ -1,6 +1,7 @@
 //! <https://html.spec.whatwg.org/multipage/nav-history-apis.html#the-window-object>
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
+use std::rc::Rc;
 
 use super::crypto::Crypto;
 use super::document::Document;
@@ -13,10 +14,12 @@ use super::window_or_worker_global_scope::same;
 use crate::bindings::generated::{
     FrameRequestCallback, Function, FunctionOrDomString, WindowMethods, WindowPostMessageOptions,
 };
-use crate::bindings::{Dom, DomString, Error, Fallible, Object, Realm, UsvString, Value};
+use crate::bindings::{Dom, DomString, Error, Fallible, Flags, Object, Realm, UsvString, Value};
 use crate::event_loop::EventLoop;
 use crate::messaging;
 use crate::network_watch;
+use crate::window::auxiliary;
+use crate::window::browsing_context::BrowsingContext;
 use crate::window::page::Page;
 
 /// How long a frame takes.
@@ -32,7 +35,6 @@ dom_struct! {
         navigator: OnceCell<Dom<Navigator>>,
         performance: OnceCell<Dom<Performance>>,
         crypto: OnceCell<Dom<Crypto>>,
-        name: RefCell<DomString>,
     }
 }
 
@@ -49,7 +51,6 @@ impl Window {
             navigator: OnceCell::new(),
             performance: OnceCell::new(),
             crypto: OnceCell::new(),
-            name: RefCell::default(),
         }
     }
 
@@ -69,6 +70,18 @@ impl Window {
     }
 }
 
+/// The browsing context of a window's document, if it is shown there.
+fn context(realm: &Realm) -> Option<Rc<BrowsingContext>> {
+    let page = realm.service::<Page>()?;
+    page.is_active().then(|| Rc::clone(&page.context))
+}
+
+fn proxy(context: Option<Rc<BrowsingContext>>) -> Value {
+    context
+        .and_then(|context| context.proxy())
+        .unwrap_or_else(Value::null)
+}
+
 impl Default for Window {
     fn default() -> Self {
         Self::new()
@@ -85,7 +98,7 @@ impl WindowMethods for Window {
     }
 
     fn top(&self, realm: &Realm) -> Value {
-        realm.global_value()
+        proxy(context(realm).map(|context| context.top()))
     }
 
     fn frames(&self, realm: &Realm) -> Value {
@@ -93,7 +106,15 @@ impl WindowMethods for Window {
     }
 
     fn parent(&self, realm: &Realm) -> Value {
-        realm.global_value()
+        proxy(context(realm).map(|context| context.parent().unwrap_or(context)))
+    }
+
+    fn frame_element(&self, realm: &Realm) -> Fallible<Value> {
+        let Some(context) = context(realm) else {
+            return Ok(Value::null());
+        };
+        let container = context.container_for(realm)?;
+        Ok(container.map_or_else(Value::null, |element| element.value()))
     }
 
     fn document(&self, _: &Realm) -> Fallible<Dom<Document>> {
@@ -132,41 +153,79 @@ impl WindowMethods for Window {
             .into()
     }
 
-    fn name(&self, _: &Realm) -> DomString {
-        self.name.borrow().clone()
+    fn name(&self, realm: &Realm) -> DomString {
+        context(realm)
+            .map(|context| context.name())
+            .unwrap_or_default()
+            .into()
     }
 
-    fn set_name(&self, _: &Realm, value: DomString) -> Fallible<()> {
-        self.name.replace(value);
+    fn set_name(&self, realm: &Realm, value: DomString) -> Fallible<()> {
+        if let Some(context) = context(realm) {
+            context.set_name(value.to_string());
+        }
         Ok(())
     }
 
     fn closed(&self, realm: &Realm) -> bool {
         realm
             .service::<Page>()
-            .is_some_and(|page| page.context.is_closing())
+            .is_none_or(|page| page.context.is_closing())
     }
 
     fn close(&self, realm: &Realm) -> Fallible<()> {
-        if let Some(page) = realm.service::<Page>() {
-            page.context.close();
+        if let Some(context) = context(realm) {
+            context.close();
         }
         Ok(())
     }
 
-    fn opener(&self, _: &Realm) -> Value {
-        Value::null()
-    }
-
-    fn length(&self, _: &Realm) -> u32 {
-        0
-    }
-
-    /// It always has the focus.
-    fn focus(&self, _: &Realm) -> Fallible<()> {
+    fn stop(&self, realm: &Realm) -> Fallible<()> {
+        if let Some(context) = context(realm) {
+            context.stop_loading();
+        }
         Ok(())
     }
 
+    fn opener(&self, realm: &Realm) -> Fallible<Value> {
+        Ok(proxy(context(realm).and_then(|context| context.opener())))
+    }
+
+    /// <https://html.spec.whatwg.org/multipage/nav-history-apis.html#dom-opener>
+    fn set_opener(&self, realm: &Realm, value: Value) -> Fallible<()> {
+        if !value.is_null() {
+            return realm
+                .global_value()
+                .define(realm, "opener", &value, Flags::ALL);
+        }
+        if let Some(context) = context(realm) {
+            context.set_opener(None);
+        }
+        Ok(())
+    }
+
+    fn length(&self, realm: &Realm) -> u32 {
+        realm.service::<Page>().map_or(0, |page| page.frame_count())
+    }
+
+    fn open(
+        &self,
+        realm: &Realm,
+        url: UsvString,
+        target: DomString,
+        features: DomString,
+    ) -> Fallible<Value> {
+        auxiliary::open(realm, &url, &target.to_string(), &features.to_string())
+    }
+
+    fn focus(&self, realm: &Realm) -> Fallible<()> {
+        if let Some(context) = context(realm) {
+            context.focus();
+        }
+        Ok(())
+    }
+
+    /// The focus is only taken away by giving it to another one.
     fn blur(&self, _: &Realm) -> Fallible<()> {
         Ok(())
     }
@@ -205,7 +264,9 @@ impl WindowMethods for Window {
         target_origin: UsvString,
         transfer: Vec<Object>,
     ) -> Fallible<()> {
-        messaging::window::post(realm, realm, &message, &target_origin, &transfer)
+        let source = realm.state().incumbent();
+        let source = source.as_deref().unwrap_or(realm);
+        messaging::window::post(realm, source, &message, &target_origin, &transfer)
     }
 
     fn post_message_2(

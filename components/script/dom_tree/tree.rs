@@ -14,6 +14,8 @@ pub struct Tree {
     free: Vec<NodeId>,
     document: NodeId,
     quirks_mode: QuirksMode,
+    /// The `iframe` elements, in the order in which they were created.
+    frames: Vec<NodeId>,
     /// The number of nodes at which the next garbage collection is due.
     collect_at: usize,
 }
@@ -49,6 +51,7 @@ impl Tree {
             free: Vec::new(),
             document: NodeId::from_index(0),
             quirks_mode: QuirksMode::NoQuirks,
+            frames: Vec::new(),
             collect_at: FIRST_COLLECTION,
         }
     }
@@ -121,7 +124,17 @@ impl Tree {
         if element.is_html("template") {
             element.template_contents = Some(self.create(NodeData::DocumentFragment));
         }
-        self.create(NodeData::Element(element))
+        let is_frame = element.is_html("iframe");
+        let id = self.create(NodeData::Element(element));
+        if is_frame {
+            self.frames.push(id);
+        }
+        id
+    }
+
+    /// The `iframe` elements, whether they are in the document or not.
+    pub fn frames(&self) -> &[NodeId] {
+        &self.frames
     }
 
     /// A new text node.
@@ -301,6 +314,8 @@ impl Tree {
                 self.free.push(NodeId::from_index(index));
             }
         }
+        let nodes = &self.nodes;
+        self.frames.retain(|id| nodes[id.index()].is_some());
         self.collect_at = FIRST_COLLECTION.max(self.len() * 2);
     }
 }

@@ -10,8 +10,8 @@ use base::channel::{Callback, Disconnected};
 use base::exception::{DomException, ErrorClass};
 use base::ids::{RegistrationId, RequestId, WorkerId};
 use sw_traits::{
-    ClientDescription, MessageSource, RegistrationInfo, SerializedMessage, ServiceWorkerInfo,
-    SwAnswer, SwClientEvent, SwClientHandle, SwRequest,
+    ClientDescription, ClientUpdate, MessageSource, RegistrationInfo, SerializedMessage,
+    ServiceWorkerInfo, SwAnswer, SwClientEvent, SwClientHandle, SwRequest,
 };
 use sync_traits::{SyncClientEvent, SyncClientHandle, SyncRequest};
 use url::Url;
@@ -162,6 +162,14 @@ impl ServiceWorkerClient {
             Err(disconnected) => promise.reject(gone(disconnected)),
         }
         Ok(promise)
+    }
+
+    /// Tells the component something new about this client.
+    pub(crate) fn update(&self, update: ClientUpdate) {
+        if let Some(handle) = &*self.handle.borrow() {
+            // Nobody who is gone has to know.
+            let _ = handle.update(update);
+        }
     }
 
     /// Sends what has no answer. That nobody receives it any more is not an error.

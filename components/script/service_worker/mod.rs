@@ -17,7 +17,7 @@ pub(crate) mod worker;
 
 use std::rc::Rc;
 
-use sw_traits::{ClientDescription, ClientKind, FrameType};
+use sw_traits::{ClientDescription, ClientKind, ClientUpdate, ControllerSource, FrameType};
 
 pub use self::threads::ServiceWorkerThreads;
 use crate::bindings::{Fallible, Realm};
@@ -30,7 +30,12 @@ use crate::environment::Environment;
 /// # Errors
 ///
 /// The realm has no environment or no event loop.
-pub fn attach_window(realm: &Realm, frame_type: FrameType) -> Fallible<()> {
+pub fn attach_window(
+    realm: &Realm,
+    frame_type: FrameType,
+    controller: ControllerSource,
+    ancestor_origins: Vec<String>,
+) -> Fallible<()> {
     let environment = Environment::of(realm)?;
     let Some(storage_key) = environment.origin.clone() else {
         return Ok(());
@@ -38,6 +43,8 @@ pub fn attach_window(realm: &Realm, frame_type: FrameType) -> Fallible<()> {
     let description = ClientDescription {
         frame_type,
         secure_context: realm.is_secure_context(),
+        controller,
+        ancestor_origins,
         ..ClientDescription::new(
             environment.client,
             storage_key,
@@ -46,6 +53,13 @@ pub fn attach_window(realm: &Realm, frame_type: FrameType) -> Fallible<()> {
         )
     };
     client::ServiceWorkerClient::attach(realm, &environment.services, description)
+}
+
+/// Tells the component something new about a window.
+pub(crate) fn update(realm: &Realm, update: ClientUpdate) {
+    if let Some(client) = realm.service::<client::ServiceWorkerClient>() {
+        client.update(update);
+    }
 }
 
 /// Delivers the messages of service workers from now on; call it when the document has been

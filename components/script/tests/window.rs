@@ -1,6 +1,7 @@
 //! Windows as a site and a developer meet them: pages from a real server, on real components.
 
 mod environment;
+mod frames;
 mod loading;
 mod modules;
 mod nodes;

@@ -4,7 +4,7 @@
 //! <https://tc39.es/ecma262/#sec-agents>
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +31,7 @@ pub(crate) struct Agent {
     pub(super) stopped: Rc<StoppedScript>,
     /// All that are there, each after the one that it is in.
     contexts: RefCell<Vec<Rc<BrowsingContext>>>,
+    focused: RefCell<Weak<BrowsingContext>>,
     /// Set while a document was added or went away since the last look.
     changed: Cell<bool>,
     /// The last field: all values go before it.
@@ -69,6 +70,7 @@ impl Agent {
             watchdog,
             stopped,
             contexts: RefCell::default(),
+            focused: RefCell::default(),
             changed: Cell::new(false),
             runtime,
         }))
@@ -77,13 +79,23 @@ impl Agent {
     /// A new top-level window, on its way to this page.
     pub(super) fn open(self: &Rc<Self>, url: Url) -> Rc<BrowsingContext> {
         let context = BrowsingContext::top_level(self, url.clone());
-        self.contexts.borrow_mut().push(Rc::clone(&context));
+        self.add(&context);
         context.navigate(Navigation::to(url));
         context
     }
 
+    /// A new browsing context takes part from now on.
+    pub(super) fn add(&self, context: &Rc<BrowsingContext>) {
+        self.contexts.borrow_mut().push(Rc::clone(context));
+    }
+
     /// Run until the embedder's window is closed, or its scripts are to be stopped.
-    pub(super) fn run(&self, window: &Rc<BrowsingContext>, inbox: &Inbox, stopper: &Stopper) {
+    pub(super) fn run(
+        self: &Rc<Self>,
+        window: &Rc<BrowsingContext>,
+        inbox: &Inbox,
+        stopper: &Stopper,
+    ) {
         while !window.is_closing() && !stopper.is_stopped() {
             let mut idle = true;
             if let Some(input) = inbox.take() {
@@ -113,6 +125,18 @@ impl Agent {
         self.contexts.borrow().clone()
     }
 
+    /// The browsing context that has the focus: the one that was given it, or else the first window.
+    pub(super) fn focused(&self) -> Option<Rc<BrowsingContext>> {
+        let given = self.focused.borrow().upgrade();
+        given
+            .filter(|context| !context.is_closing())
+            .or_else(|| self.contexts.borrow().first().cloned())
+    }
+
+    pub(super) fn set_focused(&self, context: &Rc<BrowsingContext>) {
+        self.focused.replace(Rc::downgrade(context));
+    }
+
     /// A browsing context is there no more.
     pub(super) fn forget(&self, context: &BrowsingContext) {
         let mut contexts = self.contexts.borrow_mut();
@@ -136,7 +160,7 @@ impl Agent {
     /// All windows go away. Their scripts hear of it if they may still run.
     pub(super) fn discard_all(&self, tell: bool) {
         for context in self.contexts() {
-            context.discard(self, tell);
+            self.event_loop.run_task(|| context.discard(self, tell));
         }
         // Values go before the runtime.
         self.event_loop.shut_down();

@@ -6,21 +6,49 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use base::channel::Callback;
+use sw_traits::{ClientUpdate, FrameType};
 use url::Url;
 
 use super::agent::Agent;
 use super::navigation::{Navigation, Ongoing};
 use super::open_document::OpenDocument;
+use super::page::Page;
+use super::sandbox::Sandbox;
+use crate::bindings::{Dom, Fallible, Realm, Value, window_proxy};
+use crate::dom::document::Document;
+use crate::dom::node::Node;
+use crate::dom_tree::NodeId;
+use crate::environment::Environment;
+use crate::service_worker;
 use crate::services::ScriptReport;
 
 /// Answers a developer who waits for a result.
 type Evaluation = (String, Callback<Result<String, String>>);
 
+/// The element that a nested browsing context is in.
+#[derive(Clone)]
+pub(super) struct Container {
+    /// The document of the element.
+    pub(super) page: Weak<Page>,
+    pub(super) element: NodeId,
+}
+
 /// A place that shows one document after the other. It belongs to its [`Agent`], and ends with
 /// [`Self::discard`].
 pub(crate) struct BrowsingContext {
     agent: Weak<Agent>,
-    /// What it shows; nothing before the first page has come, and after one that failed.
+    pub(super) container: Option<Container>,
+    /// <https://html.spec.whatwg.org/multipage/document-sequences.html#opener-browsing-context>
+    opener: RefCell<Weak<Self>>,
+    /// Whether a script has opened it.
+    is_auxiliary: bool,
+    name: RefCell<String>,
+    /// What its container forbids.
+    pub(super) sandbox: Cell<Sandbox>,
+    /// What stands for its window, from the first document on.
+    proxy: RefCell<Option<Value>>,
+    /// What it shows; nothing before the first page of a window has come, and after one that
+    /// failed.
     document: RefCell<Option<Rc<OpenDocument>>>,
     /// Where it was last sent.
     last_url: RefCell<Url>,
@@ -29,29 +57,132 @@ pub(crate) struct BrowsingContext {
     /// The navigation whose document is being fetched.
     pub(super) ongoing: RefCell<Option<Ongoing>>,
     pub(super) last_navigation: Cell<u64>,
+    /// How many entries the session history of a window has, those of its frames included.
+    history_length: Cell<u32>,
     closing: Cell<bool>,
+    discarded: Cell<bool>,
     /// What a developer typed before the page had loaded.
     waiting: RefCell<Vec<Evaluation>>,
 }
 
 impl BrowsingContext {
-    /// A window of its own.
-    pub(super) fn top_level(agent: &Rc<Agent>, url: Url) -> Rc<Self> {
-        Rc::new(Self {
+    fn new(agent: &Rc<Agent>, url: Url) -> Self {
+        Self {
             agent: Rc::downgrade(agent),
+            container: None,
+            opener: RefCell::default(),
+            is_auxiliary: false,
+            name: RefCell::default(),
+            sandbox: Cell::default(),
+            proxy: RefCell::default(),
             document: RefCell::default(),
             last_url: RefCell::new(url),
             wanted: RefCell::default(),
             ongoing: RefCell::default(),
             last_navigation: Cell::new(0),
+            history_length: Cell::new(1),
             closing: Cell::new(false),
+            discarded: Cell::new(false),
             waiting: RefCell::default(),
+        }
+    }
+
+    /// A window of its own.
+    pub(super) fn top_level(agent: &Rc<Agent>, url: Url) -> Rc<Self> {
+        Rc::new(Self::new(agent, url))
+    }
+
+    /// A window that a script opens.
+    pub(super) fn auxiliary(agent: &Rc<Agent>, url: Url, sandbox: Sandbox) -> Rc<Self> {
+        Rc::new(Self {
+            is_auxiliary: true,
+            sandbox: Cell::new(sandbox),
+            ..Self::new(agent, url)
+        })
+    }
+
+    /// A frame.
+    pub(super) fn nested(agent: &Rc<Agent>, container: Container, url: Url) -> Rc<Self> {
+        Rc::new(Self {
+            container: Some(container),
+            ..Self::new(agent, url)
         })
     }
 
     /// The thread's share of the windows; none while the thread ends.
     pub(super) fn agent(&self) -> Option<Rc<Agent>> {
         self.agent.upgrade()
+    }
+
+    /// The document around a frame.
+    pub(super) fn container_page(&self) -> Option<Rc<Page>> {
+        self.container.as_ref()?.page.upgrade()
+    }
+
+    /// <https://html.spec.whatwg.org/multipage/document-sequences.html#bc-container-document>
+    pub(crate) fn parent(&self) -> Option<Rc<Self>> {
+        self.container_page().map(|page| Rc::clone(&page.context))
+    }
+
+    /// <https://html.spec.whatwg.org/multipage/document-sequences.html#nav-top>
+    pub(crate) fn top(self: &Rc<Self>) -> Rc<Self> {
+        let mut top = Rc::clone(self);
+        while let Some(parent) = top.parent() {
+            top = parent;
+        }
+        top
+    }
+
+    /// Whether it is a window, not a frame.
+    pub(crate) fn is_top_level(&self) -> bool {
+        self.container.is_none()
+    }
+
+    pub(super) fn frame_type(&self) -> FrameType {
+        match (&self.container, self.is_auxiliary) {
+            (Some(_), _) => FrameType::Nested,
+            (None, true) => FrameType::Auxiliary,
+            (None, false) => FrameType::TopLevel,
+        }
+    }
+
+    /// Who has opened it, if that is still there.
+    pub(crate) fn opener(&self) -> Option<Rc<Self>> {
+        self.opener
+            .borrow()
+            .upgrade()
+            .filter(|opener| !opener.is_closing())
+    }
+
+    pub(crate) fn set_opener(&self, opener: Option<&Rc<Self>>) {
+        self.opener
+            .replace(opener.map(Rc::downgrade).unwrap_or_default());
+    }
+
+    /// <https://html.spec.whatwg.org/multipage/document-sequences.html#nav-target>
+    pub(crate) fn name(&self) -> String {
+        self.name.borrow().clone()
+    }
+
+    pub(crate) fn set_name(&self, name: String) {
+        self.name.replace(name);
+    }
+
+    /// What stands for its window; none before the first page of a window has come.
+    pub(crate) fn proxy(&self) -> Option<Value> {
+        self.proxy.borrow().clone()
+    }
+
+    /// It shows a document with this realm from now on.
+    pub(super) fn show(self: &Rc<Self>, realm: &Realm) -> Fallible<()> {
+        let proxy = self.proxy();
+        if let Some(proxy) = proxy {
+            return window_proxy::show(&proxy, realm);
+        }
+        let handler = Rc::new(Rc::clone(self));
+        let proxy = window_proxy::create(realm, Some(realm), handler)?;
+        self.proxy.replace(Some(proxy));
+        Ok(())
     }
 
     /// <https://html.spec.whatwg.org/multipage/document-sequences.html#nav-document>
@@ -63,6 +194,15 @@ impl BrowsingContext {
         self.document.replace(Some(document));
     }
 
+    /// What it shows, for a script of the same origin.
+    pub(crate) fn document_for(&self, accessor: &Realm) -> Option<Dom<Document>> {
+        let document = self.document()?;
+        let own = Environment::of(accessor).ok()?;
+        own.full_origin
+            .is_same(&document.page.environment.full_origin)
+            .then(|| document.node())
+    }
+
     /// Where it was last sent.
     pub(super) fn last_url(&self) -> Url {
         self.last_url.borrow().clone()
@@ -72,6 +212,17 @@ impl BrowsingContext {
         self.last_url.replace(url);
     }
 
+    /// <https://html.spec.whatwg.org/multipage/nav-history-apis.html#dom-history-length>
+    pub(crate) fn history_length(self: &Rc<Self>) -> u32 {
+        self.top().history_length.get()
+    }
+
+    /// One more entry comes after the present one.
+    pub(crate) fn add_history_entry(self: &Rc<Self>) {
+        let length = &self.top().history_length;
+        length.set(length.get().saturating_add(1));
+    }
+
     /// Have the thread look around.
     pub(super) fn wake(&self) {
         if let Some(agent) = self.agent() {
@@ -79,31 +230,107 @@ impl BrowsingContext {
         }
     }
 
-    /// Whether its document is about to go away.
-    pub(super) fn is_leaving(&self) -> bool {
-        self.closing.get() || self.wanted.borrow().is_some() || self.ongoing.borrow().is_some()
+    /// Whether it is on its way to another document.
+    pub(super) fn is_navigating(&self) -> bool {
+        self.wanted.borrow().is_some() || self.ongoing.borrow().is_some()
     }
 
-    /// Close the window, when the task has ended.
+    /// Whether the document around it has to wait for it.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/iframe-embed-object.html#iframe-load-in-progress>
+    pub(super) fn delays_load(&self) -> bool {
+        self.is_navigating()
+            || self
+                .document()
+                .is_some_and(|document| !document.is_loaded())
+    }
+
+    /// Close the window, when the task has ended. Frames are not closed.
     pub(crate) fn close(&self) {
-        self.closing.set(true);
-        self.wake();
+        if self.is_top_level() {
+            self.closing.set(true);
+            self.wake();
+        }
     }
 
-    /// Whether the window is being closed.
+    /// Whether it is being closed, or is there no more.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.get()
     }
 
+    /// Whether it is there no more.
+    pub(super) fn is_discarded(&self) -> bool {
+        self.discarded.get()
+    }
+
+    /// It gets the focus, and service workers hear of it.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/interaction.html#focusing-steps>
+    pub(crate) fn focus(self: &Rc<Self>) {
+        let Some(agent) = self.agent() else {
+            return;
+        };
+        agent.set_focused(self);
+        if let Some(document) = self.document() {
+            service_worker::update(&document.realm, ClientUpdate::Focus(true));
+        }
+    }
+
+    /// Whether it, or a frame in it, has the focus.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/interaction.html#has-focus-steps>
+    pub(crate) fn has_focus(&self) -> bool {
+        let mut focused = self.agent().and_then(|agent| agent.focused());
+        while let Some(context) = focused {
+            if std::ptr::eq(&raw const *context, self) {
+                return true;
+            }
+            focused = context.parent();
+        }
+        false
+    }
+
+    /// <https://html.spec.whatwg.org/multipage/dom.html#concept-document-ancestor-origins-list>
+    pub(super) fn ancestor_origins(&self) -> Vec<String> {
+        let mut origins = Vec::new();
+        let mut outer = self.container_page();
+        while let Some(page) = outer {
+            origins.push(page.environment.serialized_origin());
+            outer = page.context.container_page();
+        }
+        origins
+    }
+
+    /// The `iframe` element that it is in, for a script of the same origin.
+    pub(crate) fn container_for(&self, accessor: &Realm) -> Fallible<Option<Dom<Node>>> {
+        let Some((container, outer)) = self
+            .container
+            .as_ref()
+            .zip(self.parent().and_then(|parent| parent.document()))
+        else {
+            return Ok(None);
+        };
+        let own = Environment::of(accessor)?;
+        if !own.full_origin.is_same(&outer.page.environment.full_origin) {
+            return Ok(None);
+        }
+        outer
+            .page
+            .store
+            .wrap(&outer.realm, container.element)
+            .map(Some)
+    }
+
     /// Do what is to be done next, each step as a task of its own. Returns whether there was
     /// anything.
-    pub(super) fn advance(self: &Rc<Self>, agent: &Agent) -> bool {
+    pub(super) fn advance(self: &Rc<Self>, agent: &Rc<Agent>) -> bool {
         if self.closing.get() {
-            self.discard(agent, true);
+            agent.event_loop.run_task(|| self.discard(agent, true));
             return true;
         }
-        if let Some(navigation) = self.wanted.take() {
-            self.begin(agent, navigation);
+        let wanted = self.wanted.take();
+        if let Some(navigation) = wanted {
+            agent.event_loop.run_task(|| self.begin(agent, navigation));
             return true;
         }
         let Some(document) = self.document() else {
@@ -112,7 +339,7 @@ impl BrowsingContext {
             }
             return false;
         };
-        let advanced = !self.is_leaving() && document.advance(agent);
+        let advanced = !self.is_navigating() && document.advance(agent);
         if document.is_loaded() {
             for (script, done) in self.waiting.take() {
                 agent
@@ -137,37 +364,63 @@ impl BrowsingContext {
         }
     }
 
-    /// The document goes away. Its scripts hear of it if they may still run.
+    /// The document goes away, with its frames. Its scripts hear of it if they may still run.
     ///
-    /// <https://html.spec.whatwg.org/multipage/document-lifecycle.html#unload-a-document>
+    /// <https://html.spec.whatwg.org/multipage/document-lifecycle.html#unload-a-document-and-its-descendants>
     pub(super) fn unload(&self, agent: &Agent, tell: bool) {
         let Some(document) = self.document() else {
             return;
         };
+        for frame in document.page.take_frames() {
+            frame.discard(agent, tell);
+        }
         if tell {
-            agent.event_loop.run_task(|| document.fire("pagehide"));
+            document.fire("pagehide");
+            document.fire("unload");
         }
         self.refuse_evaluations("The page went away before it had loaded.");
         self.document.take();
         document.destroy(agent);
         agent.document_has_gone();
-        agent.services.report.call(ScriptReport::PageClosed {
-            url: document.creation_url(),
-        });
+        if self.is_top_level() && !document.is_initial() {
+            agent.services.report.call(ScriptReport::PageClosed {
+                url: document.creation_url(),
+            });
+        }
     }
 
     /// It is there no more.
     ///
     /// <https://html.spec.whatwg.org/multipage/document-sequences.html#bcg-remove>
     pub(super) fn discard(&self, agent: &Agent, tell: bool) {
+        if self.discarded.replace(true) {
+            return;
+        }
         self.closing.set(true);
         self.wanted.take();
-        if let Some(ongoing) = self.ongoing.take() {
-            ongoing.cancel(agent);
-        }
+        self.stop(agent);
         self.unload(agent, tell);
         self.refuse_evaluations("The window is closed.");
+        let proxy = self.proxy.take();
+        drop(proxy);
         agent.forget(self);
+    }
+
+    /// `window.stop()`
+    pub(crate) fn stop_loading(&self) {
+        self.wanted.take();
+        if let Some(agent) = self.agent() {
+            self.stop(&agent);
+        }
+        self.wake();
+    }
+
+    /// Give up the navigation whose document is being fetched.
+    pub(super) fn stop(&self, agent: &Agent) {
+        let ongoing = self.ongoing.take();
+        if let Some(ongoing) = ongoing {
+            ongoing.cancel(agent);
+        }
     }
 
     /// Free nodes that nothing refers to any more.

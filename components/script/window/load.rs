@@ -8,6 +8,7 @@ use std::rc::Rc;
 use net::{CredentialsMode, Destination, FetchResult, Request, RequestMode, Response};
 use url::Url;
 
+use super::frames;
 use super::navigation::Navigation;
 use super::page::{Page, ReadyState};
 use super::scripts::{self, Next};
@@ -23,12 +24,16 @@ use crate::service_worker;
 /// The request for a document.
 ///
 /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#create-navigation-params-by-fetching>
-pub(super) fn request(navigation: &Navigation) -> Request {
+pub(super) fn request(navigation: &Navigation, is_top_level: bool) -> Request {
     let mut request = Request {
         mode: RequestMode::Navigate,
         credentials: CredentialsMode::Include,
-        destination: Destination::Document,
-        referrer: navigation.referrer.clone(),
+        destination: if is_top_level {
+            Destination::Document
+        } else {
+            Destination::Iframe
+        },
+        referrer: navigation.referrer(),
         ..Request::new(navigation.url.clone())
     };
     if let Some(body) = &navigation.body {
@@ -50,6 +55,19 @@ pub(super) struct Loaded {
     /// Whether it is HTML; other text is shown as it is.
     pub(super) is_html: bool,
     pub(super) body: Vec<u8>,
+}
+
+impl Loaded {
+    /// A page of HTML that is not fetched; an empty one without text.
+    pub(super) fn html(url: &Url, text: Option<&str>) -> Self {
+        Self {
+            url: url.clone(),
+            status: 200,
+            content_type: "text/html; charset=utf-8".to_owned(),
+            is_html: true,
+            body: text.unwrap_or_default().as_bytes().to_vec(),
+        }
+    }
 }
 
 /// What a fetch brought, if it is a page. A page that comes with an error status is one.
@@ -148,6 +166,22 @@ impl Loader {
         }
     }
 
+    /// Parses what there is, without scripts and events: the document is loaded then.
+    pub(super) fn finish_silently(&self) {
+        let parser = self.page.parser.take();
+        if let Some(mut parser) = parser {
+            while parser.run() != ParserStop::OutOfInput {}
+            parser.finish();
+        }
+        self.page.set_ready_state(ReadyState::Complete);
+        self.phase.set(Phase::Loaded);
+    }
+
+    /// The document that is loaded.
+    pub(super) fn document(&self) -> Dom<Document> {
+        self.document.clone()
+    }
+
     /// Whether the `load` event was fired.
     pub(super) fn is_loaded(&self) -> bool {
         self.phase.get() == Phase::Loaded
@@ -168,7 +202,8 @@ impl Loader {
                 Some(ready) => ready.then_some(Step::Run(Next::Deferred)),
                 None => Some(Step::EndParsing),
             },
-            Phase::AwaitingLoad => scripts.nothing_delays_load().then_some(Step::Load),
+            Phase::AwaitingLoad => (scripts.nothing_delays_load() && self.page.frames_are_loaded())
+                .then_some(Step::Load),
             Phase::Loaded => None,
         }
     }
@@ -197,18 +232,18 @@ impl Loader {
             .borrow_mut()
             .as_mut()
             .map(DocumentParser::run);
+        // Frames that the parser has come to are there before the next script.
+        frames::update(realm);
         match stop {
             Some(ParserStop::Script(element)) => {
-                let prepared = self.page.store.tree.borrow_mut().prepare_script(element);
-                if let Some(prepared) = prepared {
-                    scripts::start(&self.page, realm, prepared);
-                }
+                scripts::prepare(&self.page, realm, element);
                 Ok(())
             }
             Some(ParserStop::OutOfInput) | None => {
                 if let Some(parser) = self.page.parser.take() {
                     parser.finish();
                 }
+                frames::update(realm);
                 self.phase.set(Phase::Deferred);
                 // The event handlers in the attributes of `body` are the window's.
                 let body = self.page.store.tree.borrow().body();

@@ -5,6 +5,9 @@
 //! - `thread`: how its thread starts and ends;
 //! - `agent`: what the browsing contexts of the thread share, and its loop;
 //! - `browsing_context`: a place that shows one document after the other;
+//! - `frames`, `auxiliary`: those in `iframe` elements, and those that scripts open;
+//! - `proxy`: what scripts reach through a window;
+//! - `sandbox`: what is forbidden in sandboxed frames;
 //! - `navigation`: from one document to the next;
 //! - `load`: from a response to a page;
 //! - `open_document`: a document in its realm;
@@ -15,15 +18,19 @@
 //! - `delegate`: what goes wrong, and the console.
 
 mod agent;
+pub(crate) mod auxiliary;
 mod binding;
-mod browsing_context;
+pub(crate) mod browsing_context;
 mod delegate;
 mod evaluate;
+pub(crate) mod frames;
 mod inbox;
 mod load;
 pub(crate) mod navigation;
 mod open_document;
 pub(crate) mod page;
+mod proxy;
+pub(crate) mod sandbox;
 pub(crate) mod scripts;
 mod thread;
 

@@ -4,13 +4,20 @@
 
 use std::rc::Rc;
 
+use base::StorageKey;
+use base::ids::ClientId;
 use net::{FetchId, FetchResult};
+use sw_traits::ControllerSource;
 use url::Url;
 
 use super::agent::Agent;
 use super::browsing_context::BrowsingContext;
 use super::load::{self, Loaded};
-use super::open_document::OpenDocument;
+use super::open_document::{NewDocument, OpenDocument};
+use super::page::Page;
+use super::sandbox::Restriction;
+use crate::bindings::Realm;
+use crate::environment::{Environment, Origin};
 use crate::services::{ScriptReport, ScriptSource};
 
 /// Where a browsing context is going.
@@ -21,8 +28,12 @@ pub(crate) struct Navigation {
     pub(crate) body: Option<String>,
     /// Whether the same document is wanted anew.
     pub(crate) reload: bool,
-    /// The document that asks.
-    pub(crate) referrer: Option<Url>,
+    /// Whether the new document takes the place of the present one in the history.
+    pub(crate) replaces: bool,
+    /// The document itself, for `about:srcdoc`.
+    pub(crate) srcdoc: Option<String>,
+    /// Who asks; the embedder where it is none.
+    pub(crate) initiator: Option<Initiator>,
 }
 
 impl Navigation {
@@ -32,8 +43,42 @@ impl Navigation {
             url,
             body: None,
             reload: false,
-            referrer: None,
+            replaces: false,
+            srcdoc: None,
+            initiator: None,
         }
+    }
+
+    /// The document that asks.
+    pub(super) fn referrer(&self) -> Option<Url> {
+        self.initiator.as_ref().map(|from| from.url.clone())
+    }
+}
+
+/// What a new document may take over from the one that asks for it.
+///
+/// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#source-snapshot-params>
+#[derive(Clone, Debug)]
+pub(crate) struct Initiator {
+    pub(super) url: Url,
+    pub(super) origin: Origin,
+    pub(super) base_url: Url,
+    pub(super) client: ClientId,
+    pub(super) is_secure: bool,
+}
+
+impl Initiator {
+    /// The document of a realm; none if it has none.
+    pub(crate) fn of(realm: &Realm) -> Option<Self> {
+        let environment = Environment::of(realm).ok()?;
+        let page = realm.service::<Page>()?;
+        Some(Self {
+            url: page.url(),
+            origin: environment.full_origin.clone(),
+            base_url: environment.base_url(),
+            client: environment.client,
+            is_secure: realm.is_secure_context(),
+        })
     }
 }
 
@@ -49,26 +94,38 @@ impl Ongoing {
     }
 }
 
+/// <https://html.spec.whatwg.org/multipage/urls-and-fetching.html#matches-about:blank>
+pub(super) fn is_about_blank(url: &Url) -> bool {
+    url.scheme() == "about" && url.path() == "blank"
+}
+
 impl BrowsingContext {
     /// Go to another document. It begins when the task has ended; the last one counts.
     ///
     /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#navigate>
     pub(crate) fn navigate(&self, navigation: Navigation) {
-        self.wanted.replace(Some(navigation));
+        let replaced = self.wanted.replace(Some(navigation));
+        drop(replaced);
         self.wake();
     }
 
     /// Fetch the document. The one that is shown stays until the answer is there.
     ///
     /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#create-navigation-params-by-fetching>
-    pub(super) fn begin(self: &Rc<Self>, agent: &Agent, navigation: Navigation) {
-        if let Some(ongoing) = self.ongoing.take() {
-            ongoing.cancel(agent);
-        }
+    pub(super) fn begin(self: &Rc<Self>, agent: &Rc<Agent>, navigation: Navigation) {
+        self.stop(agent);
         self.set_last_url(navigation.url.clone());
+        if let Some(document) = self.document() {
+            document.fire("beforeunload");
+        }
         let number = self.last_navigation.get() + 1;
         self.last_navigation.set(number);
-        let request = load::request(&navigation);
+        if navigation.srcdoc.is_some() || is_about_blank(&navigation.url) {
+            let loaded = Loaded::html(&navigation.url, navigation.srcdoc.as_deref());
+            self.commit(agent, &navigation, loaded);
+            return;
+        }
+        let request = load::request(&navigation, self.is_top_level());
         let kept = (Rc::clone(self), navigation);
         let done = agent
             .event_loop
@@ -90,24 +147,123 @@ impl BrowsingContext {
         let Some(agent) = self.agent() else {
             return;
         };
-        let shown = load::check(&navigation.url, result).and_then(|loaded| {
-            report_status(&agent, &loaded);
-            self.unload(&agent, true);
-            OpenDocument::create(&agent, self, navigation, loaded)
-                .map_err(|_| "the engine is out of memory".to_owned())
-        });
-        match shown {
-            Ok(document) => self.set_document(document),
-            Err(error) => {
-                self.unload(&agent, true);
-                let url = navigation.url.clone();
-                agent
-                    .services
-                    .report
-                    .call(ScriptReport::PageFailed { url, error });
+        let is_frame = !self.is_top_level();
+        // A response without a document changes nothing in a frame.
+        let is_nothing = |result: &FetchResult| {
+            result
+                .as_ref()
+                .is_ok_and(|response| matches!(response.status, 204 | 205))
+        };
+        if is_frame && is_nothing(&result) {
+            self.wake();
+            return;
+        }
+        match load::check(&navigation.url, result) {
+            Ok(loaded) => {
+                report_status(&agent, &loaded);
+                self.commit(&agent, navigation, loaded);
             }
+            Err(error) => self.fail(&agent, navigation, error),
         }
         self.wake();
+    }
+
+    /// There is no document. A frame shows an empty one then, of which its page learns nothing.
+    fn fail(self: &Rc<Self>, agent: &Rc<Agent>, navigation: &Navigation, error: String) {
+        let url = navigation.url.clone();
+        if self.is_top_level() {
+            self.unload(agent, true);
+            agent
+                .services
+                .report
+                .call(ScriptReport::PageFailed { url, error });
+            return;
+        }
+        let source = ScriptSource::Page { url };
+        let text = format!("A frame could not be loaded: {error}.");
+        agent
+            .services
+            .report
+            .call(ScriptReport::ScriptError { source, text });
+        let new = NewDocument {
+            origin: Origin::opaque(),
+            controller: ControllerSource::Nowhere,
+            ..self.describe(navigation, Loaded::html(&navigation.url, None))
+        };
+        self.replace_document(agent, navigation, new);
+    }
+
+    /// Show the document in place of the present one.
+    fn commit(self: &Rc<Self>, agent: &Rc<Agent>, navigation: &Navigation, loaded: Loaded) {
+        let new = self.describe(navigation, loaded);
+        self.replace_document(agent, navigation, new);
+    }
+
+    fn replace_document(
+        self: &Rc<Self>,
+        agent: &Rc<Agent>,
+        navigation: &Navigation,
+        new: NewDocument,
+    ) {
+        let is_first = self.document().is_none_or(|old| old.is_initial());
+        if !is_first && !navigation.replaces && !navigation.reload {
+            self.add_history_entry();
+        }
+        self.unload(agent, true);
+        // A script that heard of it may have closed the window.
+        if self.is_closing() {
+            return;
+        }
+        match OpenDocument::create(agent, self, new) {
+            Ok(document) => self.set_document(document),
+            Err(_) => agent.services.report.call(ScriptReport::PageFailed {
+                url: navigation.url.clone(),
+                error: "the engine is out of memory".to_owned(),
+            }),
+        }
+        self.wake();
+    }
+
+    /// What the new document takes from its URL, and what from the document that asks for it.
+    fn describe(&self, navigation: &Navigation, loaded: Loaded) -> NewDocument {
+        let is_srcdoc = navigation.srcdoc.is_some();
+        let is_blank = is_about_blank(&loaded.url);
+        let is_blob = loaded.url.scheme() == "blob";
+        let initiator = navigation.initiator.as_ref();
+        let from = initiator.filter(|_| is_srcdoc || is_blank);
+        let origin = if self.sandbox.get().forbids(Restriction::Origin) {
+            Origin::opaque()
+        } else if let Some(from) = from {
+            from.origin.clone()
+        } else {
+            Origin::of_url(&loaded.url)
+        };
+        let base_url = from.map_or_else(|| loaded.url.clone(), |from| from.base_url.clone());
+        let creator = initiator.filter(|from| from.origin.is_same(&origin));
+        let controller = match creator {
+            _ if navigation.reload && !is_srcdoc && !is_blank && !is_blob => ControllerSource::Url,
+            Some(creator) if is_srcdoc || is_blank || is_blob => {
+                ControllerSource::Client(creator.client)
+            }
+            _ => ControllerSource::Url,
+        };
+        let is_trustworthy = is_srcdoc
+            || matches!(loaded.url.scheme(), "about" | "blob" | "data")
+            || StorageKey::from_url(&loaded.url)
+                .is_ok_and(|origin| origin.is_potentially_trustworthy());
+        let around = match self.parent().and_then(|parent| parent.document()) {
+            Some(document) => document.realm.is_secure_context(),
+            None => from.is_none_or(|from| from.is_secure),
+        };
+        NewDocument {
+            origin,
+            base_url,
+            controller,
+            is_secure: is_trustworthy && around,
+            referrer: navigation.referrer(),
+            is_initial: false,
+            loaded,
+        }
     }
 }
 

@@ -6,26 +6,43 @@ use std::sync::Arc;
 
 use base::channel::Callback;
 use base::ids::ClientId;
-use sw_traits::FrameType;
+use sw_traits::ControllerSource;
 use url::Url;
 
 use super::agent::Agent;
 use super::browsing_context::BrowsingContext;
 use super::delegate::PageDelegate;
 use super::evaluate::evaluate;
+use super::frames;
 use super::load::{Loaded, Loader};
-use super::navigation::Navigation;
-use super::page::Page;
+use super::navigation::Initiator;
+use super::page::{NewPage, Page};
+use super::sandbox::Restriction;
 use crate::bindings::report::report_exception;
 use crate::bindings::{Dom, Error, Fallible, GlobalKind, RealmHandle, RealmOptions};
 use crate::dom::document::Document;
 use crate::dom::event_target::EventTarget;
 use crate::dom::window::Window;
 use crate::dom_tree::{DecodedDocument, decode_document};
-use crate::environment::Environment;
+use crate::environment::{Environment, Origin};
 use crate::indexed_database;
 use crate::service_worker;
 use crate::services::ScriptReport;
+
+/// What a document is made of.
+///
+/// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#navigation-params>
+pub(super) struct NewDocument {
+    pub(super) loaded: Loaded,
+    pub(super) origin: Origin,
+    pub(super) base_url: Url,
+    pub(super) controller: ControllerSource,
+    /// Whether everything around it, and the way it came, can be trusted.
+    pub(super) is_secure: bool,
+    pub(super) referrer: Option<Url>,
+    /// <https://html.spec.whatwg.org/multipage/dom.html#is-initial-about:blank>
+    pub(super) is_initial: bool,
+}
 
 /// A document in its realm. Fields are dropped in order: values go before the realm.
 pub(super) struct OpenDocument {
@@ -33,27 +50,56 @@ pub(super) struct OpenDocument {
     pub(super) page: Rc<Page>,
     /// Whether the embedder knows that it has loaded.
     reported: Cell<bool>,
-    realm: RealmHandle,
+    is_initial: bool,
+    pub(super) realm: RealmHandle,
 }
 
 impl OpenDocument {
+    /// The empty document that a new browsing context shows at first. It is loaded from the start,
+    /// without events.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/document-sequences.html#creating-a-new-browsing-context>
+    pub(super) fn initial(
+        agent: &Agent,
+        context: &Rc<BrowsingContext>,
+        creator: Option<Initiator>,
+    ) -> Fallible<Rc<Self>> {
+        let url = frames::about_blank();
+        let sandboxed = context.sandbox.get().forbids(Restriction::Origin);
+        let origin = creator.as_ref().filter(|_| !sandboxed);
+        let new = NewDocument {
+            loaded: Loaded::html(&url, None),
+            origin: origin.map_or_else(Origin::opaque, |creator| creator.origin.clone()),
+            base_url: creator
+                .as_ref()
+                .map_or(url, |creator| creator.base_url.clone()),
+            controller: origin.map_or(ControllerSource::Nowhere, |creator| {
+                ControllerSource::Client(creator.client)
+            }),
+            is_secure: creator.as_ref().is_some_and(|creator| creator.is_secure),
+            referrer: creator.map(|creator| creator.url),
+            is_initial: true,
+        };
+        Self::create(agent, context, new)
+    }
+
     /// Make the realm of a document.
     ///
     /// <https://html.spec.whatwg.org/multipage/document-lifecycle.html#initialise-the-document-object>
     pub(super) fn create(
         agent: &Agent,
         context: &Rc<BrowsingContext>,
-        navigation: &Navigation,
-        loaded: Loaded,
+        new: NewDocument,
     ) -> Fallible<Rc<Self>> {
         let services = &agent.services;
+        let loaded = new.loaded;
         let environment =
-            Environment::new(ClientId::random(), loaded.url.clone(), services.clone());
+            Environment::new(ClientId::random(), loaded.url.clone(), services.clone())
+                .inherited(new.origin, new.base_url);
         let environment = Rc::new(environment);
-        let secure = environment.origin.as_ref();
         let options = RealmOptions {
             kind: GlobalKind::Window,
-            secure_context: secure.is_some_and(base::StorageKey::is_potentially_trustworthy),
+            secure_context: new.is_secure,
             delegate: Rc::new(PageDelegate::new(
                 services.clone(),
                 loaded.url.clone(),
@@ -63,35 +109,59 @@ impl OpenDocument {
         };
         let realm = agent.runtime.create_realm(options, |_| Window::new())?;
         let decoded = text_of(&loaded);
-        let page = Rc::new(Page::new(
-            Rc::clone(&environment),
-            loaded
+        let page = Rc::new(Page::new(NewPage {
+            environment: Rc::clone(&environment),
+            content_type: loaded
                 .content_type
                 .split(';')
                 .next()
                 .unwrap_or_default()
                 .trim()
                 .to_owned(),
-            decoded.encoding,
-            navigation.referrer.clone(),
-            Rc::clone(context),
-        ));
+            encoding: decoded.encoding,
+            referrer: new.referrer,
+            context: Rc::clone(context),
+            sandbox: context.sandbox.get(),
+        }));
         realm.add_service(environment);
         realm.add_service(Rc::clone(&page));
         realm.add_service(Rc::clone(&agent.event_loop));
+        context.show(&realm)?;
         let missing = || Error::Type("the global object is no window".to_owned());
         let window: Dom<Window> = realm.global().ok_or_else(missing)?;
         let target = realm.global::<EventTarget>().ok_or_else(missing)?;
-        service_worker::attach_window(&realm, FrameType::TopLevel)?;
-        agent.bindings.define(&realm)?;
+        service_worker::attach_window(
+            &realm,
+            context.frame_type(),
+            new.controller,
+            context.ancestor_origins(),
+        )?;
+        if context.is_top_level() {
+            agent.bindings.define(&realm)?;
+        }
         let document = Document::new(&realm, &page.store, target)?;
         window.set_document(document.clone());
+        let loader = Loader::new(Rc::clone(&page), document, window, &decoded.text);
+        if new.is_initial {
+            loader.finish_silently();
+        }
         Ok(Rc::new(Self {
-            loader: Loader::new(Rc::clone(&page), document, window, &decoded.text),
+            loader,
             page,
-            reported: Cell::new(false),
+            reported: Cell::new(new.is_initial),
+            is_initial: new.is_initial,
             realm,
         }))
+    }
+
+    /// Whether it is the empty document that the browsing context began with.
+    pub(super) fn is_initial(&self) -> bool {
+        self.is_initial
+    }
+
+    /// Its object.
+    pub(super) fn node(&self) -> Dom<Document> {
+        self.loader.document()
     }
 
     /// The URL with which it was created.
@@ -113,10 +183,29 @@ impl OpenDocument {
             .event_loop
             .run_task(|| self.loader.advance(&self.realm, &step));
         if self.is_loaded() && !self.reported.replace(true) {
-            let url = self.page.url();
-            agent.services.report.call(ScriptReport::PageLoaded { url });
+            self.tell_that_it_is_loaded(agent);
         }
         true
+    }
+
+    /// <https://html.spec.whatwg.org/multipage/document-lifecycle.html#completely-finish-loading>
+    fn tell_that_it_is_loaded(&self, agent: &Agent) {
+        let context = &self.page.context;
+        if context.is_top_level() {
+            let url = self.page.url();
+            agent.services.report.call(ScriptReport::PageLoaded { url });
+            return;
+        }
+        if let Some(container) = &context.container
+            && let Some(outer) = context.parent().and_then(|parent| parent.document())
+            && context
+                .container_page()
+                .is_some_and(|page| Rc::ptr_eq(&page, &outer.page))
+        {
+            agent.event_loop.run_task(|| {
+                frames::fire_load(&outer.page, &outer.realm, container.element);
+            });
+        }
     }
 
     pub(super) fn evaluate(&self, script: &str, done: Callback<Result<String, String>>) {

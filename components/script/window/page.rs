@@ -1,13 +1,15 @@
 //! The state of one document in its window. A service of the realm.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use encoding_rs::Encoding;
 use url::Url;
 
 use super::browsing_context::BrowsingContext;
-use super::navigation::Navigation;
+use super::navigation::{Initiator, Navigation};
+use super::sandbox::Sandbox;
 use super::scripts::ScriptQueues;
 use crate::bindings::Realm;
 use crate::bindings::generated::{DocumentReadyState, EventInit};
@@ -45,35 +47,118 @@ pub(crate) struct Page {
     pub(crate) scripts: ScriptQueues,
     /// Where it is shown, or was.
     pub(crate) context: Rc<BrowsingContext>,
+    /// What it may not do.
+    pub(crate) sandbox: Sandbox,
     /// Until the document is parsed.
     pub(super) parser: RefCell<Option<DocumentParser>>,
     encoding: &'static Encoding,
     url: RefCell<Url>,
+    /// The browsing contexts in it, by their elements.
+    frames: RefCell<BTreeMap<NodeId, Rc<BrowsingContext>>>,
     ready_state: Cell<ReadyState>,
     focused: Cell<Option<NodeId>>,
 }
 
+/// What a page is made with.
+pub(super) struct NewPage {
+    pub(super) environment: Rc<Environment>,
+    pub(super) content_type: String,
+    pub(super) encoding: &'static Encoding,
+    pub(super) referrer: Option<Url>,
+    pub(super) context: Rc<BrowsingContext>,
+    pub(super) sandbox: Sandbox,
+}
+
 impl Page {
-    pub(super) fn new(
-        environment: Rc<Environment>,
-        content_type: String,
-        encoding: &'static Encoding,
-        referrer: Option<Url>,
-        context: Rc<BrowsingContext>,
-    ) -> Self {
+    pub(super) fn new(new: NewPage) -> Self {
         Self {
             store: Rc::default(),
-            content_type,
-            referrer,
+            content_type: new.content_type,
+            referrer: new.referrer,
             scripts: ScriptQueues::default(),
-            context,
+            context: new.context,
+            sandbox: new.sandbox,
             parser: RefCell::default(),
-            encoding,
-            url: RefCell::new(environment.creation_url.clone()),
-            environment,
+            encoding: new.encoding,
+            url: RefCell::new(new.environment.creation_url.clone()),
+            environment: new.environment,
+            frames: RefCell::default(),
             ready_state: Cell::new(ReadyState::Loading),
             focused: Cell::new(None),
         }
+    }
+
+    /// Whether its browsing context shows it.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/document-sequences.html#fully-active>
+    pub(crate) fn is_active(&self) -> bool {
+        // While a document is created, it is not set yet, and nothing else is.
+        !self.context.is_discarded()
+            && self
+                .context
+                .document()
+                .is_none_or(|document| std::ptr::eq(&raw const *document.page, self))
+    }
+
+    /// The browsing context of an `iframe` element.
+    pub(super) fn frame(&self, element: NodeId) -> Option<Rc<BrowsingContext>> {
+        self.frames.borrow().get(&element).cloned()
+    }
+
+    pub(super) fn add_frame(&self, element: NodeId, frame: Rc<BrowsingContext>) {
+        self.frames.borrow_mut().insert(element, frame);
+    }
+
+    pub(super) fn take_frames(&self) -> Vec<Rc<BrowsingContext>> {
+        self.frames.take().into_values().collect()
+    }
+
+    /// Take the frames out whose elements are meant.
+    pub(super) fn take_frames_if(
+        &self,
+        is_meant: impl Fn(NodeId) -> bool,
+    ) -> Vec<Rc<BrowsingContext>> {
+        let mut frames = self.frames.borrow_mut();
+        let meant: Vec<NodeId> = frames.keys().copied().filter(|id| is_meant(*id)).collect();
+        meant.iter().filter_map(|id| frames.remove(id)).collect()
+    }
+
+    pub(crate) fn frame_count(&self) -> u32 {
+        u32::try_from(self.frames.borrow().len()).unwrap_or(u32::MAX)
+    }
+
+    /// <https://html.spec.whatwg.org/multipage/document-sequences.html#document-tree-child-navigables>
+    pub(super) fn frames_in_order(&self) -> Vec<Rc<BrowsingContext>> {
+        let frames = self.frames.borrow();
+        if frames.len() < 2 {
+            return frames.values().cloned().collect();
+        }
+        let tree = self.store.tree.borrow();
+        let in_order = tree.descendants(tree.document());
+        in_order.filter_map(|id| frames.get(&id).cloned()).collect()
+    }
+
+    /// Whether no frame is left that the `load` event waits for.
+    pub(super) fn frames_are_loaded(&self) -> bool {
+        !self
+            .frames
+            .borrow()
+            .values()
+            .any(|frame| frame.delays_load())
+    }
+
+    /// Whether the URL is that of this document, or of one around it.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/iframe-embed-object.html#shared-attribute-processing-steps-for-iframe-and-frame-elements>
+    pub(super) fn is_shown_around(&self, url: &Url) -> bool {
+        let is_same = |own: &Url| without_fragment(own) == without_fragment(url);
+        let mut outer = self.context.container_page();
+        let mut found = is_same(&self.url());
+        while let Some(page) = outer {
+            found |= is_same(&page.url());
+            outer = page.context.container_page();
+        }
+        found && url.scheme() != "about"
     }
 
     /// <https://dom.spec.whatwg.org/#concept-document-url>
@@ -84,6 +169,11 @@ impl Page {
     /// The document shows another URL of its origin.
     pub(crate) fn set_url(&self, url: Url) {
         self.environment.set_base_url(url.clone());
+        self.url.replace(url);
+    }
+
+    /// The document has another URL, which is not its base URL.
+    pub(super) fn set_document_url(&self, url: Url) {
         self.url.replace(url);
     }
 
@@ -126,7 +216,11 @@ impl Page {
     /// Go to another document, or to another fragment of this one.
     ///
     /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#navigate>
-    pub(crate) fn navigate(&self, realm: &Realm, navigation: Navigation) {
+    /// `source` is the realm of the script that asks for it.
+    pub(crate) fn navigate(&self, source: &Realm, navigation: Navigation) {
+        if !self.is_active() {
+            return;
+        }
         let old = self.url();
         let is_fragment = navigation.url.fragment().is_some()
             && !navigation.reload
@@ -134,11 +228,17 @@ impl Page {
             && without_fragment(&navigation.url) == without_fragment(&old);
         if is_fragment {
             self.set_url(navigation.url);
-            queue_event(realm, "hashchange");
+            if let Some(document) = self.context.document() {
+                queue_event(&document.realm, "hashchange");
+            }
             return;
         }
+        let initiator = navigation
+            .initiator
+            .clone()
+            .or_else(|| Initiator::of(source));
         self.context.navigate(Navigation {
-            referrer: Some(old),
+            initiator,
             ..navigation
         });
     }

@@ -10,6 +10,7 @@ use net::{CredentialsMode, Destination, FetchResult, Request, RequestMode};
 use url::Url;
 
 use super::page::Page;
+use super::sandbox::Restriction;
 use crate::bindings::generated::EventInit;
 use crate::bindings::report::report_exception;
 use crate::bindings::{Error, Fallible, Realm};
@@ -179,14 +180,25 @@ pub(crate) fn prepare_inserted(realm: &Realm, store: &Rc<NodeStore>, element: No
     let Some(page) = realm.service::<Page>() else {
         return;
     };
-    let prepared = store.tree.borrow_mut().prepare_script(element);
+    if Rc::ptr_eq(store, &page.store) {
+        prepare(&page, realm, element);
+    }
+}
+
+/// <https://html.spec.whatwg.org/multipage/scripting.html#prepare-the-script-element>
+pub(super) fn prepare(page: &Rc<Page>, realm: &Realm, element: NodeId) {
+    // A document that is not shown any more, or may run no scripts, has none that run.
+    if !page.is_active() || page.sandbox.forbids(Restriction::Scripts) {
+        return;
+    }
+    let prepared = page.store.tree.borrow_mut().prepare_script(element);
     if let Some(prepared) = prepared {
-        start(&page, realm, prepared);
+        start(page, realm, prepared);
     }
 }
 
 /// Run a prepared script if its time has come, else fetch it and let it wait.
-pub(super) fn start(page: &Rc<Page>, realm: &Realm, prepared: PreparedScript) {
+fn start(page: &Rc<Page>, realm: &Realm, prepared: PreparedScript) {
     let PreparedScript {
         element,
         kind,
@@ -401,7 +413,7 @@ fn report(page: &Page, text: String) {
         .call(ScriptReport::ScriptError { source, text });
 }
 
-fn fire(page: &Page, realm: &Realm, element: NodeId, type_: &str) -> Fallible<()> {
+pub(super) fn fire(page: &Page, realm: &Realm, element: NodeId, type_: &str) -> Fallible<()> {
     let element = page.store.wrap(realm, element)?;
     let target = element
         .upcast::<crate::dom::event_target::EventTarget>()

@@ -51,6 +51,20 @@ interface HTMLAnchorElement : HTMLElement {
   attribute DOMString? text;
 };
 
+// https://html.spec.whatwg.org/multipage/iframe-embed-object.html#htmliframeelement
+[Exposed=Window]
+interface HTMLIFrameElement : HTMLElement {
+  attribute USVString src;
+  attribute DOMString srcdoc;
+  attribute DOMString name;
+  [PutForwards=value, Throws] readonly attribute DOMTokenList sandbox;
+  attribute DOMString allow;
+  attribute DOMString width;
+  attribute DOMString height;
+  [Throws] readonly attribute Document? contentDocument;
+  readonly attribute any contentWindow;
+};
+
 [Exposed=Window]
 interface HTMLScriptElement : HTMLElement {
   attribute DOMString type;

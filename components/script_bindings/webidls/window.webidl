@@ -11,17 +11,22 @@ partial interface Window {
   attribute DOMString name;
   readonly attribute boolean closed;
   undefined close();
-  readonly attribute any opener;
+  undefined stop();
+  [Throws] attribute any opener;
+  [Throws] readonly attribute any frameElement;
   [Replaceable] readonly attribute unsigned long length;
+  any open(optional USVString url = "", optional DOMString target = "_blank", optional DOMString features = "");
   undefined focus();
   undefined blur();
   unsigned long requestAnimationFrame(FrameRequestCallback callback);
   undefined cancelAnimationFrame(unsigned long handle);
+  attribute EventHandler onbeforeunload;
   attribute EventHandler onhashchange;
   attribute EventHandler onpagehide;
   attribute EventHandler onpageshow;
   attribute EventHandler onpopstate;
   attribute EventHandler onrejectionhandled;
+  attribute EventHandler onunload;
 };
 
 callback FrameRequestCallback = undefined (DOMHighResTimeStamp time);

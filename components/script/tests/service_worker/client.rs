@@ -12,8 +12,9 @@ use script::event_loop::EventLoop;
 use script::service_worker::{attach_window, detach, enable_messages};
 use script::structured_clone;
 use sw_traits::{
-    ClientKind, FrameType, MessageSource, RegistrationInfo, ServiceWorkerInfo, ServiceWorkerState,
-    SwAnswer, SwClientEvent, SwRegistrationMessage, SwRequest, UpdateViaCache, WorkerType,
+    ClientKind, ControllerSource, FrameType, MessageSource, RegistrationInfo, ServiceWorkerInfo,
+    ServiceWorkerState, SwAnswer, SwClientEvent, SwRegistrationMessage, SwRequest, UpdateViaCache,
+    WorkerType,
 };
 
 use super::host::{Host, real_clock, take, url};
@@ -39,9 +40,14 @@ impl Client {
         let environment = Environment::new(ClientId::random(), url("mail/"), host.services.clone());
         page.realm.add_service(Rc::clone(&event_loop));
         page.realm.add_service(Rc::new(environment));
-        attach_window(&page.realm, FrameType::TopLevel)
-            .ok()
-            .unwrap();
+        attach_window(
+            &page.realm,
+            FrameType::TopLevel,
+            ControllerSource::Url,
+            Vec::new(),
+        )
+        .ok()
+        .unwrap();
         let SwRegistrationMessage::AttachClient { client, events, .. } = take(&messages) else {
             panic!("no client was attached");
         };

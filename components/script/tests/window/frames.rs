@@ -1,0 +1,300 @@
+//! Pages in pages.
+
+use super::*;
+
+/// Waits until a frame or page says that it is done.
+const DONE: &str = "const done = new Promise(resolve => window.resolve = resolve);";
+
+fn load(pages: &[(&str, &str, &str)]) -> (Browser, Site) {
+    (Browser::new(), Site::new(pages))
+}
+
+#[test]
+fn a_frame_has_a_document_at_once_and_shows_its_page_later() {
+    let (browser, site) = load(&[
+        ("/", "text/html", "<body>"),
+        (
+            "/a",
+            "text/html",
+            "<title>a</title><script>var x = 7;</script>",
+        ),
+    ]);
+    let window = browser.load(site.url("/"));
+    let script = "
+        const frame = document.createElement('iframe');
+        const events = [];
+        frame.onload = () => events.push('load');
+        frame.src = '/a';
+        const before = [frame.contentWindow, frame.contentDocument, window.length];
+        document.body.append(frame);
+        const proxy = frame.contentWindow;
+        const blank = frame.contentDocument;
+        const at_once = [blank.URL, blank.readyState, blank.body.nodeName, window.length,
+            window[0] === proxy, frames[0] === proxy, proxy.parent === window, proxy.top === window,
+            proxy.frameElement === frame, proxy !== window, events.length];
+        new Promise(resolve => frame.addEventListener('load', () => resolve([
+            before.join(), at_once.join(), frame.contentWindow === proxy,
+            frame.contentDocument !== blank, proxy.document === frame.contentDocument,
+            proxy.document.title, proxy.x, proxy.location.pathname, blank.defaultView,
+            events.join()].join(' '))))";
+    assert_eq!(
+        window.text(script),
+        ",,0 about:blank,complete,BODY,1,true,true,true,true,true,true,0 true true true a 7 /a  load"
+    );
+    assert_eq!(
+        window.text("frame.remove(); [frame.contentWindow, length, proxy.closed, proxy.parent, proxy.x].join()"),
+        ",0,true,,7"
+    );
+    window.close();
+}
+
+#[test]
+fn the_load_event_of_a_page_waits_for_its_frames() {
+    let (browser, site) = load(&[
+        (
+            "/",
+            "text/html",
+            "<iframe name=one src=/a onload=\"console.log('frame', event.target.name)\"></iframe>
+             <script>console.log(frames.one.location.href, window.one === frames[0]);
+             addEventListener('load', () => console.log('page'));</script>
+             <iframe srcdoc=\"<script>console.log('srcdoc', parent === top, document.URL,
+                 document.baseURI === parent.document.baseURI)</script>\"></iframe>",
+        ),
+        (
+            "/a",
+            "text/html",
+            "<script>addEventListener('load', () => console.log('inner', name, frameElement.src));</script>",
+        ),
+    ]);
+    let window = browser.open(site.url("/"));
+    let lines = window.lines_until_loaded();
+    let inner = format!("inner one {}", site.url("/a"));
+    let place = |wanted: &str| {
+        lines
+            .iter()
+            .position(|line| line == wanted)
+            .unwrap_or_else(|| panic!("{wanted} is not in {lines:#?}"))
+    };
+    assert_eq!(place("about:blank true"), 0);
+    assert!(place(&inner) < place("frame one"));
+    assert!(place("srcdoc true about:srcdoc true") < place("page"));
+    assert_eq!(place("page"), 4, "{lines:#?}");
+    window.close();
+}
+
+#[test]
+fn messages_go_between_frames_with_their_source() {
+    let (browser, site) = load(&[
+        ("/", "text/html", "<body>"),
+        (
+            "/a",
+            "text/html",
+            "<script>onmessage = e => e.source.postMessage(
+                [e.data, e.origin === origin, e.source === parent].join(), e.origin);</script>",
+        ),
+    ]);
+    let window = browser.load(site.url("/"));
+    let script = "
+        const frame = document.createElement('iframe');
+        frame.src = '/a';
+        document.body.append(frame);
+        new Promise(resolve => {
+            onmessage = e => resolve([e.data, e.source === frame.contentWindow, e.origin === origin].join(' '));
+            frame.onload = () => {
+                frame.contentWindow.postMessage('for nobody', 'https://other.test');
+                frame.contentWindow.postMessage('hello', '*');
+            };
+        })";
+    assert_eq!(window.text(script), "hello,true,true true true");
+    window.close();
+}
+
+#[test]
+fn a_window_of_another_origin_shows_only_what_it_may() {
+    let other = Site::new(&[(
+        "/b",
+        "text/html",
+        "<script>var secret = 1; let error;
+         try { parent.document } catch (e) { error = e.name }
+         parent.postMessage(error, '*');
+         onmessage = e => e.source.postMessage('to ' + e.data, '*');</script>",
+    )]);
+    let (browser, site) = load(&[("/", "text/html", "<body>")]);
+    let window = browser.load(site.url("/"));
+    let script = format!(
+        "{DONE}
+        const frame = document.createElement('iframe');
+        frame.src = '{}';
+        const messages = [];
+        onmessage = e => {{
+            messages.push(e.data + (e.source === frame.contentWindow));
+            if (messages.length == 2) resolve();
+        }};
+        const proxy = (document.body.append(frame), frame.contentWindow);
+        frame.onload = () => proxy.postMessage('b', '*');
+        const name = f => {{ try {{ return String(f()) }} catch (e) {{ return e.name }} }};
+        done.then(() => [messages.join(), frame.contentDocument, proxy.closed, proxy.length,
+            proxy.parent === window, proxy.window === proxy,
+            name(() => proxy.secret), name(() => proxy.document), name(() => proxy.x = 1),
+            name(() => proxy.location.href), name(() => Object.getPrototypeOf(proxy.location)),
+            name(() => Object.getOwnPropertyDescriptor(window, 'document').get.call(proxy)),
+            name(() => {{ delete proxy.name }}), name(() => proxy.then), typeof proxy.focus].join(' '))",
+        other.url("/b")
+    );
+    assert_eq!(
+        window.text(&script),
+        "SecurityErrortrue,to btrue  false 0 true true SecurityError SecurityError SecurityError \
+         SecurityError null SecurityError SecurityError undefined function"
+    );
+    // The part for other origins can send it home again.
+    let back = format!(
+        "new Promise(resolve => {{
+            frame.onload = () => resolve(proxy.document.URL);
+            proxy.location = '{}';
+        }})",
+        site.url("/missing")
+    );
+    assert_eq!(window.text(&back), site.url("/missing").to_string());
+    window.close();
+}
+
+#[test]
+fn a_sandbox_takes_origin_and_scripts() {
+    let (browser, site) = load(&[
+        ("/", "text/html", "<body>"),
+        (
+            "/a",
+            "text/html",
+            "<script>let result;
+             try { navigator.serviceWorker.getRegistration(); result = 'none' }
+             catch (e) { result = e.name }
+             parent.postMessage([origin, result].join(), '*')</script>",
+        ),
+    ]);
+    let window = browser.load(site.url("/"));
+    let script = "
+        const frame = sandbox => {
+            const frame = document.createElement('iframe');
+            if (sandbox !== undefined) frame.sandbox = sandbox;
+            frame.src = '/a';
+            document.body.append(frame);
+            return new Promise(resolve => frame.onload = () => resolve(frame));
+        };
+        const messages = [];
+        onmessage = e => messages.push(e.data + ' ' + (e.origin === 'null'));
+        (async () => {
+            const silent = await frame('');
+            const opaque = await frame('allow-scripts');
+            const open = await frame('allow-scripts allow-same-origin');
+            await new Promise(resolve => setTimeout(resolve));
+            return [silent.contentDocument, opaque.contentDocument, open.contentDocument.URL,
+                messages[0], messages.length].join(' ');
+        })()";
+    let text = window.text(script);
+    let expected = format!("  {} null,SecurityError true 2", site.url("/a"));
+    assert_eq!(text, expected);
+    window.close();
+}
+
+#[test]
+fn frames_that_are_gone_are_forgotten() {
+    let (browser, site) = load(&[
+        ("/", "text/html", "<body><div id=d></div>"),
+        (
+            "/a",
+            "text/html",
+            "<script>addEventListener('pagehide', () => parent.gone = 1);
+            addEventListener('message', () => frameElement.remove());</script>",
+        ),
+    ]);
+    let window = browser.load(site.url("/"));
+    let script = "
+        const d = document.getElementById('d');
+        (async () => {
+            const results = [];
+            for (let i = 0; i < 20; i++) {
+                d.innerHTML = '<iframe src=/a></iframe>';
+                await new Promise(resolve => d.firstChild.onload = resolve);
+                results.push(length, d.firstChild.contentWindow.length);
+                window.gone = 0;
+                if (i % 2) d.textContent = '';
+                else {
+                    d.firstChild.contentWindow.postMessage(0, '*');
+                    while (length) await new Promise(resolve => setTimeout(resolve));
+                }
+                results.push(length, gone);
+            }
+            return [...new Set(results)].join();
+        })()";
+    assert_eq!(window.text(script), "1,0");
+    window.close();
+}
+
+#[test]
+fn a_window_that_a_script_opens_knows_its_opener() {
+    let (browser, site) = load(&[
+        ("/", "text/html", "<body>"),
+        (
+            "/w",
+            "text/html",
+            "<script>opener.postMessage(['here', name, opener.length].join(), '*');
+             onmessage = () => close();</script>",
+        ),
+        ("/n", "text/html", "<script>console.log(opener)</script>"),
+    ]);
+    let window = browser.load(site.url("/"));
+    let script = "
+        const opened = open('/w', 'w');
+        const blank = opened.location.href;
+        new Promise(resolve => onmessage = e => resolve([
+            blank, e.data, e.source === opened, opened.opener === window, opened.closed,
+            open('', 'w') === opened, opened.top === opened].join(' ')))";
+    assert_eq!(
+        window.text(script),
+        "about:blank here,w,0 true true false true true"
+    );
+    window.wait_for(
+        |report| matches!(report, ScriptReport::PageLoaded { url } if *url == site.url("/w")),
+    );
+    window.text("opened.postMessage(0, '*')");
+    window.wait_for(
+        |report| matches!(report, ScriptReport::PageClosed { url } if *url == site.url("/w")),
+    );
+    assert_eq!(window.text("opened.closed"), "true");
+    assert_eq!(
+        window.text("String(open('/n', '_blank', 'noopener'))"),
+        "null"
+    );
+    let (before, _) = window.wait_for(
+        |report| matches!(report, ScriptReport::PageLoaded { url } if *url == site.url("/n")),
+    );
+    assert_eq!(before.into_iter().map(line).collect::<Vec<_>>(), ["null"]);
+    window.close();
+}
+
+#[test]
+fn frames_of_the_same_origin_share_their_objects() {
+    let (browser, site) = load(&[
+        ("/", "text/html", "<body><iframe src=/a></iframe>"),
+        (
+            "/a",
+            "text/html",
+            "<body><p id=p>text</p><script>function f() { return [this === window, new Error] }</script>",
+        ),
+    ]);
+    let window = browser.load(site.url("/"));
+    let script = "
+        const inner = frames[0];
+        [inner.document.getElementById('p').textContent,
+         inner.document instanceof Document, inner.document instanceof inner.Document,
+         inner.f()[1] instanceof inner.Error, inner.Array !== Array,
+         inner.eval('typeof p'), inner.self === inner, inner.globalThis === inner,
+         'p' in inner, 'document' in inner,
+         Object.keys(inner).includes('f'), inner.setTimeout.name,
+         inner.document.defaultView === inner, history.length].join()";
+    assert_eq!(
+        window.text(script),
+        "text,false,true,true,true,undefined,true,true,false,true,true,setTimeout,true,1"
+    );
+    window.close();
+}
