@@ -64,13 +64,22 @@ pub(crate) enum Stage {
     /// The main script is unchanged; the imported ones are being loaded.
     LoadingImports {
         outstanding: BTreeMap<u64, Url>,
-        updated: ScriptResourceMap,
-        changed: bool,
+        updated: UpdatedScripts,
     },
     /// The new worker is being evaluated, then installed, then stored.
     Installing(WorkerId),
     /// The removal is being stored.
     Unregistering,
+}
+
+/// What an update check has loaded.
+#[derive(Debug, Default)]
+pub(crate) struct UpdatedScripts {
+    pub(crate) scripts: ScriptResourceMap,
+    /// Those that could not be loaded any more.
+    pub(crate) unavailable: BTreeSet<Url>,
+    /// Whether any of them is not what is stored.
+    pub(crate) changed: bool,
 }
 
 impl Stage {

@@ -78,6 +78,15 @@ impl SwRegistrations {
         self.update_worker_state(id, ServiceWorkerState::Redundant);
     }
 
+    /// A worker leaves its place, which nobody takes. The spec changes its state first; upstream's
+    /// tests, and so the browsers, want a page that hears `statechange` to see the place empty.
+    fn retire(&mut self, id: RegistrationId, place: Place, worker: WorkerId) {
+        self.terminate_worker(worker, "it was replaced or removed");
+        self.update_registration_state(id, place, None);
+        self.update_worker_state(worker, ServiceWorkerState::Redundant);
+        self.forget_redundant_worker(worker);
+    }
+
     /// A worker that left its registration is forgotten as soon as it does not run any more.
     pub(crate) fn forget_redundant_worker(&mut self, id: WorkerId) {
         let is_over = self.workers.get(&id).is_some_and(|worker| {
@@ -168,9 +177,7 @@ impl SwRegistrations {
         let Some(id) = self.scopes.registration(&key.0, &key.1) else {
             return;
         };
-        self.make_redundant(worker);
-        self.update_registration_state(id, Place::Installing, None);
-        self.forget_redundant_worker(worker);
+        self.retire(id, Place::Installing, worker);
         self.forget_registration_without_worker(key);
         self.finish_job(key);
     }
@@ -235,9 +242,9 @@ impl SwRegistrations {
         if let Some(registration) = id.and_then(|id| self.registrations.get_mut(&id)) {
             registration.storing = None;
         }
-        self.make_redundant(worker);
-        if let Some(id) = id {
-            self.update_registration_state(id, Place::Installing, None);
+        match id {
+            Some(id) => self.retire(id, Place::Installing, worker),
+            None => self.make_redundant(worker),
         }
         self.forget_redundant_worker(worker);
     }
@@ -414,9 +421,7 @@ impl SwRegistrations {
                 Place::Active => registration.active,
             };
             if let Some(worker) = worker {
-                self.make_redundant(worker);
-                self.update_registration_state(id, place, None);
-                self.forget_redundant_worker(worker);
+                self.retire(id, place, worker);
             }
         }
         if let Some(registration) = self.registrations.remove(&id) {

@@ -595,6 +595,7 @@ impl SwRegistrations {
             script_count,
             script_bytes,
             used_scripts: BTreeSet::new(),
+            unavailable_scripts: BTreeSet::new(),
             is_stored: true,
             event_types: Some(record.event_types.into_iter().collect()),
             skip_waiting: false,

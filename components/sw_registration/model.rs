@@ -91,6 +91,9 @@ pub(crate) struct Worker {
     ///
     /// <https://w3c.github.io/ServiceWorker/#dfn-set-of-used-scripts>
     pub(crate) used_scripts: BTreeSet<Url>,
+    /// Of a worker that is not installed, the scripts of the one before it that are gone. Bounded
+    /// likewise.
+    pub(crate) unavailable_scripts: BTreeSet<Url>,
     /// Whether the store holds its scripts.
     pub(crate) is_stored: bool,
     /// Nothing before it was ever evaluated.
@@ -184,6 +187,7 @@ impl Worker {
     /// not kept.
     pub(crate) fn drop_unused_scripts(&mut self) {
         let used = std::mem::take(&mut self.used_scripts);
+        self.unavailable_scripts.clear();
         let script_url = &self.script_url;
         if let Some(scripts) = &mut self.scripts {
             scripts.retain(|url, _| url == script_url || used.contains(url));

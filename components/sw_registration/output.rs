@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use base::StorageKey;
 use base::ids::{ClientId, CommitId, WorkerId};
 use storage::Batch;
@@ -95,6 +97,8 @@ pub struct WorkerStart {
     pub scripts: ScriptResourceMap,
     /// Whether it may import others.
     pub may_import: bool,
+    /// What it cannot import.
+    pub unavailable_scripts: BTreeSet<Url>,
     /// Whether what it imports has to be asked of the server.
     pub imports_bypass_cache: bool,
 }
@@ -111,6 +115,7 @@ impl WorkerStart {
             worker_type: self.worker_type,
             scripts: self.scripts,
             may_import: self.may_import,
+            unavailable_scripts: self.unavailable_scripts,
             imports_bypass_cache: self.imports_bypass_cache,
         }
     }

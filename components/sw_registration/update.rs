@@ -10,7 +10,7 @@ use sw_traits::{
 };
 use url::Url;
 
-use crate::jobs::{Job, JobKey, JobType, Stage};
+use crate::jobs::{Job, JobKey, JobType, Stage, UpdatedScripts};
 use crate::machine::{CommitPurpose, SwRegistrations};
 use crate::model::{PendingActivation, Registration, RunState, Worker, bytes_of};
 use crate::output::{Output, ScriptsPlace};
@@ -311,9 +311,13 @@ impl SwRegistrations {
                 .collect(),
             _ => Vec::new(),
         };
-        let updated = ScriptResourceMap::from([(script.url.clone(), script)]);
+        let updated = UpdatedScripts {
+            scripts: ScriptResourceMap::from([(script.url.clone(), script)]),
+            unavailable: BTreeSet::new(),
+            changed: !unchanged,
+        };
         if imports.is_empty() {
-            self.update_checked(key, updated, !unchanged);
+            self.update_checked(key, updated);
         } else {
             self.load_imports(key, imports, updated);
         }
@@ -321,7 +325,7 @@ impl SwRegistrations {
 
     /// Step 7, the requests for imported scripts; as many as the worker has, which the policy
     /// bounds.
-    fn load_imports(&mut self, key: &JobKey, imports: Vec<Url>, updated: ScriptResourceMap) {
+    fn load_imports(&mut self, key: &JobKey, imports: Vec<Url>, updated: UpdatedScripts) {
         let Some(registration) = self.registration_at(&key.0, &key.1) else {
             return;
         };
@@ -351,7 +355,6 @@ impl SwRegistrations {
             job.stage = Stage::LoadingImports {
                 outstanding,
                 updated,
-                changed: false,
             };
         }
     }
@@ -370,7 +373,6 @@ impl SwRegistrations {
                 Stage::LoadingImports {
                     outstanding,
                     updated,
-                    changed,
                 },
             ..
         }) = self
@@ -395,33 +397,33 @@ impl SwRegistrations {
         match result {
             Ok(loaded) if is_good(&loaded) => {
                 asked_server = !loaded.from_cache;
-                *changed |= stored.is_none_or(|stored| stored.body != loaded.resource.body);
-                updated.insert(url, loaded.resource);
+                updated.changed |= stored.is_none_or(|stored| stored.body != loaded.resource.body);
+                updated.scripts.insert(url, loaded.resource);
             }
             // A bad response does not count as a change. If there is one, then the new worker has to
             // do without this script, or does not start.
-            _ => {}
+            _ => {
+                updated.unavailable.insert(url);
+            }
         }
-        let finished = outstanding
-            .is_empty()
-            .then(|| (std::mem::take(updated), *changed));
+        let finished = outstanding.is_empty().then(|| std::mem::take(updated));
         if asked_server {
             self.set_last_update_check(key);
         }
-        if let Some((updated, changed)) = finished {
-            self.update_checked(key, updated, changed);
+        if let Some(updated) = finished {
+            self.update_checked(key, updated);
         }
     }
 
     /// Steps 9 to 15. (Step 8 is the host's: a module with a top-level await does not start.)
-    fn update_checked(&mut self, key: &JobKey, scripts: ScriptResourceMap, changed: bool) {
+    fn update_checked(&mut self, key: &JobKey, updated: UpdatedScripts) {
         let Some(id) = self.scopes.registration(&key.0, &key.1) else {
             return;
         };
         let Some(job) = self.first_job(key) else {
             return;
         };
-        if !changed {
+        if !updated.changed {
             // Step 9
             let update_via_cache = job.update_via_cache;
             self.change_update_via_cache(id, update_via_cache);
@@ -435,7 +437,7 @@ impl SwRegistrations {
             return;
         };
         let worker_type = job.worker_type;
-        let worker = self.new_worker(id, key, script_url, worker_type, scripts);
+        let worker = self.new_worker(id, key, script_url, worker_type, updated);
         if let Some(job) = self.first_job(key) {
             job.stage = Stage::Installing(worker);
         }
@@ -459,8 +461,9 @@ impl SwRegistrations {
         job: &JobKey,
         script_url: Url,
         worker_type: WorkerType,
-        scripts: ScriptResourceMap,
+        updated: UpdatedScripts,
     ) -> WorkerId {
+        let scripts = updated.scripts;
         let id = WorkerId(self.next_id());
         let version = self
             .registrations
@@ -479,6 +482,7 @@ impl SwRegistrations {
             script_count: scripts.len(),
             script_bytes: bytes_of(&scripts),
             used_scripts: BTreeSet::new(),
+            unavailable_scripts: updated.unavailable,
             scripts: Some(scripts),
             is_stored: false,
             event_types: None,

@@ -43,6 +43,7 @@ impl SwRegistrations {
             worker_type: worker.worker_type,
             scripts: worker.scripts.clone().unwrap_or_default(),
             may_import: worker.may_import(),
+            unavailable_scripts: worker.unavailable_scripts.clone(),
             imports_bypass_cache: self.imports_bypass_cache(worker),
         };
         if let Some(worker) = self.workers.get_mut(&id) {

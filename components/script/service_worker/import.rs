@@ -68,6 +68,11 @@ fn script_resource(
         let reason = "it was not imported while the service worker was installed";
         return Err(unavailable(url, reason));
     }
+    // What an update check did not get is in the map as a network error.
+    if worker.unavailable_scripts.contains(url) {
+        let reason = "the server did not have it when the service worker was updated";
+        return Err(unavailable(url, reason));
+    }
     // Step 7 to 9
     let request = request(worker, environment, url, referrer);
     let result = ScriptWaiter::of(realm)?.fetch(&environment.services.net, request);

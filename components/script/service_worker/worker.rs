@@ -1,7 +1,7 @@
 //! What the realm of a service worker knows of itself, and the events that it handles.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use base::StorageKey;
@@ -44,6 +44,7 @@ pub(crate) struct Worker {
     /// <https://w3c.github.io/ServiceWorker/#dfn-script-resource-map>
     scripts: RefCell<ScriptResourceMap>,
     may_import: bool,
+    pub(super) unavailable_scripts: BTreeSet<Url>,
     pub(super) imports_bypass_cache: bool,
     events: Callback<WorkerHostEvent>,
     watchdog: Rc<Watchdog>,
@@ -86,6 +87,7 @@ impl Worker {
             registration: launch.registration,
             scripts: RefCell::new(launch.scripts),
             may_import: launch.may_import,
+            unavailable_scripts: launch.unavailable_scripts,
             imports_bypass_cache: launch.imports_bypass_cache,
             events,
             watchdog,

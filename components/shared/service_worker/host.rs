@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use base::channel::Callback;
@@ -30,6 +31,9 @@ pub struct WorkerLaunch {
     pub scripts: ScriptResourceMap,
     /// Whether it may import scripts that are not in `scripts`, which is so until it is installed.
     pub may_import: bool,
+    /// Scripts that it cannot import, because they could not be loaded when its registration was
+    /// checked for an update: to import one is a network error, without another request.
+    pub unavailable_scripts: BTreeSet<Url>,
     /// Whether the scripts that it imports have to be revalidated with the server (cache mode
     /// `no-cache`): by its registration's `updateViaCache`, or because the last check is too old.
     pub imports_bypass_cache: bool,

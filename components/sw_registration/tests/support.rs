@@ -94,6 +94,8 @@ pub struct World {
     worker_clients: BTreeSet<ClientId>,
     /// The host does not manage to stop workers.
     pub hold_stops: bool,
+    /// A script that the server has again when the next worker is started.
+    pub come_back_after_check: Option<Url>,
     /// Stored scripts that workers do not import any more, whatever their script says.
     pub ignore_imports_of_stored: Vec<Url>,
     pub terminated: Vec<WorkerId>,
@@ -155,6 +157,7 @@ impl World {
             running: BTreeMap::new(),
             worker_clients: BTreeSet::new(),
             hold_stops: false,
+            come_back_after_check: None,
             ignore_imports_of_stored: Vec::new(),
             terminated: Vec::new(),
             window_requests: VecDeque::new(),
@@ -429,6 +432,12 @@ impl World {
         self.run();
     }
 
+    /// A load that was taken from the held ones ends.
+    pub fn end_load(&mut self, load: u64, result: Result<LoadedScript, DomException>) {
+        self.inputs.push_back(Input::Loaded(load, result));
+        self.run();
+    }
+
     pub fn answer_commits(&mut self) {
         self.hold_commits = false;
         for (commit, batch) in std::mem::take(&mut self.held_commits) {
@@ -648,6 +657,9 @@ impl World {
     }
 
     fn start(&mut self, start: WorkerStart) {
+        if let Some(back) = self.come_back_after_check.take() {
+            self.serve(back.as_str(), "1");
+        }
         let worker = start.worker;
         let client = ClientId(Uuid::from_u128(self.next().into()));
         let main = &start.scripts[&start.script_url];
@@ -676,6 +688,7 @@ impl World {
                 }
             } else if let Some(Ok(loaded)) = self.server.get(&import)
                 && loaded.status == 200
+                && !start.unavailable_scripts.contains(&import)
             {
                 WorkerHostEvent::ScriptImported {
                     worker,

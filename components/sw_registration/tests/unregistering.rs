@@ -217,3 +217,58 @@ fn it_lives_until_its_last_event_has_ended() {
     assert_eq!(world.outcomes[&token], EventOutcome::Fulfilled);
     assert!(world.running.is_empty());
 }
+
+/// Whether each worker that became redundant had left its place before the page heard of it.
+fn places_are_empty_first(world: &World, page: ClientId) -> bool {
+    let mut last = None;
+    world.events[&page].iter().all(|event| match event {
+        SwClientEvent::RegistrationChanged(info) => {
+            last = Some(info.clone());
+            true
+        }
+        SwClientEvent::WorkerStateChanged { worker } => {
+            let places = last.iter().flat_map(|info| {
+                [&info.installing, &info.waiting, &info.active]
+                    .into_iter()
+                    .flatten()
+            });
+            worker.state != ServiceWorkerState::Redundant
+                || places.into_iter().all(|found| found.id != worker.id)
+        }
+        _ => true,
+    })
+}
+
+#[test]
+fn a_page_that_hears_of_a_redundant_worker_finds_its_place_empty() {
+    // Its installation fails.
+    let mut world = World::new();
+    world.serve(OLD, "install");
+    let page = world.attach(PAGE);
+    world.held_events.insert("install");
+    world.request(page, register(OLD));
+    world.end_event(
+        "install",
+        EventOutcome::Rejected {
+            reason: String::new(),
+        },
+    );
+    assert_eq!(world.states(page).len(), 2);
+    assert!(places_are_empty_first(&world, page));
+    // It is unregistered, with an active and a waiting worker.
+    let mut world = World::new();
+    world.serve(OLD, "install");
+    let first = world.attach(PAGE);
+    world.request(first, register(OLD));
+    let page = world.attach(PAGE);
+    world.serve(OLD, "install 2");
+    world.request(first, SwRequest::Update { scope: url(PAGE) });
+    world.request(first, unregister());
+    world.detach(page);
+    let states = world.states(first);
+    let redundant = states
+        .iter()
+        .filter(|(_, state)| *state == ServiceWorkerState::Redundant);
+    assert_eq!(redundant.count(), 2);
+    assert!(places_are_empty_first(&world, first));
+}

@@ -156,6 +156,25 @@ fn a_new_worker_that_needs_an_import_that_is_gone_does_not_start() {
 }
 
 #[test]
+fn an_import_that_comes_back_while_the_new_worker_starts_comes_too_late() {
+    let (mut world, page) = world("install import:one.js import:other.js");
+    world.serve(OTHER, "2");
+    world.serve_status(ONE, 404);
+    world.hold_loads = true;
+    let request = world.request(page, update());
+    world.hold_loads = false;
+    let (main, _) = world.held_loads.pop().expect("the main script is loaded");
+    let unchanged = script(SCRIPT, "install import:one.js import:other.js");
+    world.come_back_after_check = Some(url(ONE));
+    world.end_load(main, Ok(unchanged));
+    let answer = world.answer(page, request).expect("an answer");
+    assert_eq!(answer.unwrap_err().name(), "TypeError");
+    assert!(world.starts[1].unavailable_scripts.contains(&url(ONE)));
+    // The next check finds it.
+    world.ask_registration(page, update());
+}
+
+#[test]
 fn a_new_worker_may_do_without_an_import_that_is_gone() {
     let (mut world, page) = world("install import:one.js");
     world.serve_status(ONE, 404);

@@ -316,6 +316,7 @@ pub(crate) fn launch(script: &str) -> WorkerLaunch {
         worker_type: WorkerType::Classic,
         scripts: [(script_url, main)].into(),
         may_import: true,
+        unavailable_scripts: std::collections::BTreeSet::new(),
         imports_bypass_cache: false,
     }
 }
