@@ -237,12 +237,18 @@ fn started(realm: &Realm) {
     if let Some(scope) = realm.global::<DedicatedWorkerGlobalScope>() {
         scope.enable_port();
     }
+    if let Some(scope) = realm.global::<SharedWorkerGlobalScope>()
+        && let Err(error) = scope.start(realm)
+    {
+        report_exception(realm, error);
+    }
     service_worker::enable_messages(realm);
 }
 
 /// A window or worker has connected to a shared worker.
 pub(super) fn fire_connect(realm: &Realm, port: MessagePortId) {
-    if let Err(error) = SharedWorkerGlobalScope::connect(realm, port) {
+    let scope = realm.global::<SharedWorkerGlobalScope>();
+    if let Some(Err(error)) = scope.map(|scope| scope.connect(realm, port)) {
         report_exception(realm, error);
     }
 }

@@ -251,6 +251,10 @@ fn a_module_worker_imports() {
                       onmessage = e => postMessage([word, refused, e.data].join());",
         ),
         ("/lib.js", "export const word = 'imported'"),
+        (
+            "/shared.js",
+            "import { word } from './lib.js'; onconnect = e => e.ports[0].postMessage(word)",
+        ),
         ("/bad.js", "import './none.js'"),
     ]);
     let browser = Browser::new();
@@ -269,6 +273,14 @@ fn a_module_worker_imports() {
             "next(new Worker('bad.js', { type: 'module' }), 'error').then(e => e.type)"
         ),
         "error"
+    );
+    assert_eq!(
+        text(
+            &window,
+            "const { port } = new SharedWorker('shared.js', { type: 'module' }); port.start();
+             answer(port)"
+        ),
+        "imported"
     );
     window.close();
 }
