@@ -42,6 +42,8 @@ pub(crate) struct ServiceWorkerClient {
     /// <https://w3c.github.io/ServiceWorker/#environment-settings-object-service-worker-object-map>
     workers: RefCell<BTreeMap<WorkerId, Dom<ServiceWorker>>>,
     controller: NoTrace<RefCell<Option<ServiceWorkerInfo>>>,
+    /// Whether the component has said who that is.
+    controller_is_known: Cell<bool>,
     container: OnceCell<Dom<ServiceWorkerContainer>>,
     /// <https://w3c.github.io/ServiceWorker/#serviceworkercontainer-ready-promise>
     ready: OnceCell<Promise>,
@@ -105,6 +107,7 @@ impl ServiceWorkerClient {
             }),
         );
         realm.add_traced_service(Rc::new(Self {
+            controller_is_known: Cell::new(handle.is_err()),
             handle: NoTrace(RefCell::new(handle.ok())),
             sync_handle: NoTrace(RefCell::new(sync_handle.ok())),
             requests: RefCell::default(),
@@ -232,6 +235,11 @@ impl ServiceWorkerClient {
             .transpose()
     }
 
+    /// Whether scripts may run: they can see from the start who controls the client.
+    pub(super) fn controller_is_known(&self) -> bool {
+        self.controller_is_known.get()
+    }
+
     /// `navigator.serviceWorker`
     pub(crate) fn container(&self, realm: &Realm) -> Fallible<Dom<ServiceWorkerContainer>> {
         if let Some(container) = self.container.get() {
@@ -340,6 +348,11 @@ impl ServiceWorkerClient {
                 }
             }
             SwClientEvent::WorkerStateChanged { worker: info } => {
+                if let Some(controller) = &mut *self.controller.borrow_mut()
+                    && controller.id == info.id
+                {
+                    controller.state = info.state;
+                }
                 let worker = self.workers.borrow().get(&info.id).cloned();
                 if let Some(worker) = worker {
                     worker.change_state(realm, info.state)?;
@@ -347,6 +360,7 @@ impl ServiceWorkerClient {
             }
             SwClientEvent::ControllerChanged { controller, fire } => {
                 self.controller.replace(controller);
+                self.controller_is_known.set(true);
                 // Without the object there are no listeners either.
                 if let Some(container) = self.container.get().filter(|_| fire) {
                     container.fire_event(realm, "controllerchange", &EventInit::default())?;

@@ -62,6 +62,14 @@ pub(crate) fn update(realm: &Realm, update: ClientUpdate) {
     }
 }
 
+/// Whether a realm's scripts may run: they can see from the start who controls the client. What is
+/// no client waits for nothing.
+pub(crate) fn controller_is_known(realm: &Realm) -> bool {
+    realm
+        .service::<client::ServiceWorkerClient>()
+        .is_none_or(|client| client.controller_is_known())
+}
+
 /// Delivers the messages of service workers from now on; call it when the document has been
 /// parsed.
 ///

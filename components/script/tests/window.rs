@@ -24,7 +24,7 @@ use script::{
     EventLoops, ScriptLimits, ScriptReport, ScriptSource, Services, WindowHandle, WindowOptions,
     open,
 };
-use sw_traits::{SwRegistrationHandle, SwRegistrationMessage};
+use sw_traits::{SwClientEvent, SwRegistrationHandle, SwRegistrationMessage};
 use sync_traits::SyncManagerHandle;
 use url::Url;
 
@@ -139,6 +139,26 @@ struct Browser {
     _monitor: NetworkMonitor,
 }
 
+/// Tells each client that nobody controls it, and hands on what there is.
+fn without_controllers(
+    messages: Receiver<SwRegistrationMessage>,
+) -> Receiver<SwRegistrationMessage> {
+    let (sender, clients) = unbounded();
+    thread::spawn(move || {
+        while let Ok(message) = messages.recv() {
+            if let SwRegistrationMessage::AttachClient { events, .. } = &message {
+                events.call(SwClientEvent::ControllerChanged {
+                    controller: None,
+                    fire: false,
+                });
+            }
+            // The test may be over.
+            let _ = sender.send(message);
+        }
+    });
+    clients
+}
+
 impl Browser {
     fn new() -> Self {
         Self::with_time_limit(Duration::from_secs(10))
@@ -159,7 +179,7 @@ impl Browser {
             NetServices::new(monitor.handle(), Arc::clone(&clock)),
         )
         .unwrap();
-        let (sender, clients) = unbounded();
+        let (sender, messages) = unbounded();
         let (sync, sync_receiver) = unbounded();
         let (databases, database_receiver) = unbounded();
         let (report, reports): (Sender<ScriptReport>, _) = unbounded();
@@ -185,7 +205,7 @@ impl Browser {
             services,
             reports,
             network,
-            clients,
+            clients: without_controllers(messages),
             _others: vec![Box::new(sync_receiver), Box::new(database_receiver)],
             _net: net,
             _monitor: monitor,

@@ -176,6 +176,9 @@ impl OpenDocument {
 
     /// Load on, a step as a task of its own. Returns whether there was one.
     pub(super) fn advance(&self, agent: &Agent) -> bool {
+        if !service_worker::controller_is_known(&self.realm) {
+            return false;
+        }
         let Some(step) = self.loader.next() else {
             return false;
         };

@@ -111,6 +111,10 @@ fn run_script(launch: &Launch, controls: &Controls, ending: Receiver<()>) -> Res
     if !agent.connect(controls) {
         return Ok(());
     }
+    agent.run(|| service_worker::controller_is_known(realm));
+    if agent.terminator().is_terminated() {
+        return Ok(());
+    }
     agent.event_loop.run_task(|| match &script {
         Some(script) => {
             if let Err(error) = realm.evaluate(&script.text, script.url.as_str()) {

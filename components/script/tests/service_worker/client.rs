@@ -282,3 +282,19 @@ fn an_insecure_page_sees_nothing_of_it() {
     let text = result.ok().unwrap().to_dom_string(&realm);
     assert_eq!(text.ok().unwrap().to_string(), "0 false");
 }
+
+#[test]
+fn a_controller_has_its_state_whenever_it_is_asked_for() {
+    let client = Client::new();
+    client.tell(SwClientEvent::ControllerChanged {
+        controller: Some(worker(ServiceWorkerState::Activating)),
+        fire: true,
+    });
+    client.tell(SwClientEvent::WorkerStateChanged {
+        worker: worker(ServiceWorkerState::Activated),
+    });
+    assert_eq!(
+        client.run("navigator.serviceWorker.controller.state"),
+        "activated"
+    );
+}

@@ -404,3 +404,27 @@ fn a_second_window_is_a_client_of_its_own() {
     second.join(PATIENCE);
     assert_eq!(site.run(count), Ok("1".to_owned()));
 }
+
+#[test]
+fn the_first_script_of_a_page_sees_who_controls_it() {
+    let site = Site::with("onactivate = e => e.waitUntil(clients.claim())", |path| {
+        (path == "/mail/frame").then_some((
+            200,
+            "text/html",
+            "<!doctype html><script>controller = navigator.serviceWorker.controller</script>",
+        ))
+    });
+    let seen = site.page(&format!(
+        "{REGISTER} {REACHED} await reached(registration.installing, 'activated');
+         const seen = [];
+         for (let i = 0; i < 5; i++) {{
+           const frame = document.createElement('iframe');
+           frame.src = 'frame';
+           await new Promise(done => {{ frame.onload = done; document.body.append(frame); }});
+           const {{ controller }} = frame.contentWindow;
+           seen.push(controller ? controller.state : 'nobody');
+         }}
+         return seen.join();"
+    ));
+    assert_eq!(seen, ["activated"; 5].join(","));
+}

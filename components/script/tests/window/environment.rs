@@ -227,7 +227,8 @@ fn a_window_whose_thread_panics_ends_and_answers() {
     assert!(window.evaluate("1").is_err());
     let Window { handle, .. } = window;
     handle.join(PATIENCE);
-    let messages = std::iter::from_fn(|| browser.clients.try_recv());
+    drop(browser.services);
+    let messages = std::iter::from_fn(|| browser.clients.recv().ok());
     let detached =
         messages.filter(|message| matches!(message, SwRegistrationMessage::DetachClient { .. }));
     assert_eq!(detached.count(), 1, "the page is no client any more");
