@@ -21,7 +21,7 @@ use super::function::NativeFunction;
 use super::indexed::{self, IndexedProperties};
 use super::interface::InterfaceId;
 use super::promise::Reaction;
-use super::realm::Realm;
+use super::realm::{Realm, RealmHandle};
 use super::runtime::RuntimeState;
 use super::trace::{Traceable, Tracer};
 use super::value::{ToJs, Value};
@@ -69,6 +69,8 @@ pub struct Reflector {
     /// What scripts see: the owner, or the global object.
     exposed: Cell<qjs::JSValue>,
     runtime: Cell<*mut qjs::JSRuntime>,
+    /// The number of the realm that it was made in.
+    realm: Cell<u64>,
 }
 
 impl Default for Reflector {
@@ -77,20 +79,17 @@ impl Default for Reflector {
             owner: Cell::new(qjs::JS_UNDEFINED),
             exposed: Cell::new(qjs::JS_UNDEFINED),
             runtime: Cell::new(ptr::null_mut()),
+            realm: Cell::new(0),
         }
     }
 }
 
 impl Reflector {
-    pub(super) fn set(
-        &self,
-        runtime: *mut qjs::JSRuntime,
-        owner: qjs::JSValue,
-        exposed: qjs::JSValue,
-    ) {
+    pub(super) fn set(&self, realm: &Realm, owner: qjs::JSValue, exposed: qjs::JSValue) {
         self.owner.set(owner);
         self.exposed.set(exposed);
-        self.runtime.set(runtime);
+        self.runtime.set(realm.runtime());
+        self.realm.set(realm.number());
     }
 
     fn owner(&self) -> Value {
@@ -134,9 +133,7 @@ impl<T: HasInterface> Dom<T> {
         realm.define_unforgeables(T::INTERFACE, &owner)?;
         AnyDom::of(&owner)
             .and_then(|object| {
-                object
-                    .reflector()
-                    .set(owner.runtime(), owner.raw(), owner.raw());
+                object.reflector().set(realm, owner.raw(), owner.raw());
                 object.downcast()
             })
             .ok_or_else(super::value::out_of_memory)
@@ -225,6 +222,17 @@ pub struct AnyDom {
 }
 
 impl AnyDom {
+    /// The realm of a platform object, if that is there still and not the one asked from.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/webappapis.html#concept-relevant-realm>
+    pub(super) fn relevant_realm(&self, current: &Realm) -> Option<RealmHandle> {
+        let number = self.reflector().realm.get();
+        if number == current.number() {
+            return None;
+        }
+        current.state().realm_numbered(number)
+    }
+
     /// The platform object that a value is, if it is one.
     pub fn of(value: &Value) -> Option<Self> {
         let address = value.address()?;

@@ -40,6 +40,8 @@ pub struct RealmOptions {
 /// [`Realm::root`].
 pub struct Realm {
     context: *mut qjs::JSContext,
+    /// No other realm of the runtime has it.
+    number: u64,
     options: RealmOptions,
     /// The object that owns this realm: not counted, as it would be a cycle.
     holder: Cell<qjs::JSValue>,
@@ -92,6 +94,7 @@ impl Realm {
         }
         let realm = Box::new(Self {
             context,
+            number: RuntimeState::of(runtime).next_realm(),
             time_origin: options.clock.now(),
             options,
             holder: Cell::new(qjs::JS_UNDEFINED),
@@ -127,7 +130,7 @@ impl Realm {
         let object = make_global(this);
         object
             .reflector()
-            .set(runtime, handle.holder.raw(), global.raw());
+            .set(this, handle.holder.raw(), global.raw());
         if this.global.set(Box::new(object)).is_err() {
             unreachable!("the realm is new");
         }
@@ -139,6 +142,10 @@ impl Realm {
     pub(super) fn of_context<'a>(context: *mut qjs::JSContext) -> Option<&'a Self> {
         // SAFETY: the opaque pointer is null or a realm that the context keeps alive.
         unsafe { qjs::JS_GetContextOpaque(context).cast::<Self>().as_ref() }
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     pub(super) fn context(&self) -> *mut qjs::JSContext {
@@ -196,7 +203,7 @@ impl Realm {
             .define(self, "globalThis", proxy, Flags::HIDDEN)?;
         if let Some(global) = self.global_object() {
             let reflector = global.reflector();
-            reflector.set(self.runtime(), self.holder.get(), proxy.raw());
+            reflector.set(self, self.holder.get(), proxy.raw());
         }
         let address = proxy.address();
         self.immutable_prototypes.borrow_mut().extend(address);

@@ -62,6 +62,8 @@ pub struct RuntimeState {
     in_checkpoint: Cell<bool>,
     closing: Cell<bool>,
     globals: RefCell<BTreeMap<usize, NonNull<Realm>>>,
+    /// How many realms there have been.
+    realm_count: Cell<u64>,
     rejections: RefCell<Rejections>,
     /// Whether handlers are being told of rejections.
     notifying: Cell<bool>,
@@ -135,6 +137,7 @@ impl ScriptRuntime {
             in_checkpoint: Cell::new(false),
             closing: Cell::new(false),
             globals: RefCell::new(BTreeMap::new()),
+            realm_count: Cell::new(0),
             rejections: RefCell::default(),
             notifying: Cell::new(false),
             cleanups: RefCell::default(),
@@ -360,6 +363,23 @@ impl RuntimeState {
 
     pub(super) fn realm_of_global(&self, address: usize) -> Option<NonNull<Realm>> {
         self.globals.borrow().get(&address).copied()
+    }
+
+    /// A number for a new realm, from 1.
+    pub(super) fn next_realm(&self) -> u64 {
+        let number = self.realm_count.get() + 1;
+        self.realm_count.set(number);
+        number
+    }
+
+    pub(super) fn realm_numbered(&self, number: u64) -> Option<RealmHandle> {
+        self.globals
+            .borrow()
+            .values()
+            // SAFETY: a realm removes itself from the table before it is freed.
+            .map(|realm| unsafe { realm.as_ref() })
+            .find(|realm| realm.number() == number)
+            .map(Realm::root)
     }
 
     pub(super) fn enter_script(&self) {

@@ -228,9 +228,13 @@ unsafe extern "C" fn trampoline(
         // The script's own window is meant.
         realm.state().window_was_called(realm);
     }
-    // What is called on a window is done there.
-    let target = proxy_of(&this).and_then(|proxy| proxy.same_origin_target(realm));
-    let realm = target.as_deref().unwrap_or(realm);
+    // What is called on an object is done in its realm, and on a window in that of its document.
+    let target = match proxy_of(&this) {
+        Some(proxy) => proxy.same_origin_target(realm),
+        None => AnyDom::of(&this).and_then(|object| object.relevant_realm(realm)),
+    };
+    let current = realm;
+    let realm = target.as_deref().unwrap_or(current);
     let call = Call {
         realm,
         function,
@@ -243,13 +247,13 @@ unsafe extern "C" fn trampoline(
         Err(Error::Type("internal error".to_owned()))
     });
     let result = match result {
-        Err(error) if function.promise => convert::rejected_promise(realm, error),
+        Err(error) if function.promise => convert::rejected_promise(current, error),
         other => other,
     };
     match result {
         Ok(value) => value.into_raw(),
         Err(error) => {
-            let exception = realm.exception_value(error);
+            let exception = current.exception_value(error);
             // SAFETY: the context is alive; the engine takes over the reference.
             unsafe { qjs::JS_Throw(context, exception.into_raw()) }
         }

@@ -1,5 +1,7 @@
 //! Pages in pages.
 
+use sw_traits::SwRequest;
+
 use super::*;
 
 /// Waits until a frame or page says that it is done.
@@ -297,4 +299,35 @@ fn frames_of_the_same_origin_share_their_objects() {
         "text,false,true,true,true,undefined,true,true,false,true,true,setTimeout,true,1"
     );
     window.close();
+}
+
+#[test]
+fn what_is_called_on_an_object_is_done_in_its_realm() {
+    let (browser, site) = load(&[
+        ("/", "text/html", "<iframe src=deep/frame></iframe>"),
+        ("/deep/frame", "text/html", "<body>"),
+    ]);
+    let window = browser.load(site.url("/"));
+    let script = "
+        const theirs = frames[0], realms = [];
+        const realm = promise => realms.push(promise instanceof theirs.Promise ? 'theirs' : 'ours');
+        realm(navigator.serviceWorker.register.call(theirs.navigator.serviceWorker, 'w.js'));
+        const { get } = Object.getOwnPropertyDescriptor(ServiceWorkerContainer.prototype, 'ready');
+        realm(get.call(theirs.navigator.serviceWorker));
+        // What is wrong with a call is the caller's.
+        realm(navigator.serviceWorker.register.call(theirs.document, 'w.js'));
+        realms.join()";
+    assert_eq!(window.text(script), "theirs,theirs,ours");
+    window.close();
+    let script_url = loop {
+        match browser.clients.recv_timeout(Some(PATIENCE)) {
+            Received::Message(SwRegistrationMessage::Request {
+                body: SwRequest::Register { script_url, .. },
+                ..
+            }) => break script_url,
+            Received::Message(_) => {}
+            other => panic!("nothing is registered: {other:?}"),
+        }
+    };
+    assert_eq!(script_url, site.url("/deep/w.js"));
 }
