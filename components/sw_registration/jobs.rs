@@ -96,6 +96,19 @@ impl Stage {
 }
 
 impl Job {
+    /// Whether the main script may come from a cache when the registration is not stale.
+    ///
+    /// The spec asks the registration, which gets the job's mode at the end; upstream's tests, and so
+    /// the browsers, want `register()` to load by the mode that it is called with.
+    pub(crate) fn uses_cache_for_main_script(&self) -> bool {
+        self.update_via_cache == UpdateViaCache::All
+    }
+
+    /// Whether imported scripts may come from a cache.
+    pub(crate) fn uses_cache_for_imports(&self) -> bool {
+        self.update_via_cache != UpdateViaCache::None && !self.stale
+    }
+
     /// <https://w3c.github.io/ServiceWorker/#dfn-job-equivalent>
     fn is_equivalent(&self, other: &Self) -> bool {
         self.kind == other.kind

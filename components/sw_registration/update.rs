@@ -169,11 +169,10 @@ impl SwRegistrations {
             return;
         };
         let is_update = registration.newest_worker().is_some();
-        let uses_cache = registration.update_via_cache == UpdateViaCache::All;
         let Some(job) = self.first_job(key) else {
             return;
         };
-        let bypass_cache = !uses_cache || (is_update && job.stale);
+        let bypass_cache = !job.uses_cache_for_main_script() || (is_update && job.stale);
         let Some(url) = job.script_url.clone() else {
             return;
         };
@@ -283,7 +282,10 @@ impl SwRegistrations {
             .get(&registration.storage_key)
             .and_then(|queues| queues.get(&registration.scope)?.front())
             .filter(|_| worker.may_import());
-        registration.update_via_cache == UpdateViaCache::None || job.is_some_and(|job| job.stale)
+        match job {
+            Some(job) => !job.uses_cache_for_imports(),
+            None => registration.update_via_cache == UpdateViaCache::None,
+        }
     }
 
     /// Step 7, the comparison of the fetch hook.
@@ -326,14 +328,10 @@ impl SwRegistrations {
     /// Step 7, the requests for imported scripts; as many as the worker has, which the policy
     /// bounds.
     fn load_imports(&mut self, key: &JobKey, imports: Vec<Url>, updated: UpdatedScripts) {
-        let Some(registration) = self.registration_at(&key.0, &key.1) else {
-            return;
-        };
-        let update_via_cache = registration.update_via_cache;
         let Some(job) = self.first_job(key) else {
             return;
         };
-        let bypass_cache = update_via_cache == UpdateViaCache::None || job.stale;
+        let bypass_cache = !job.uses_cache_for_imports();
         let worker_type = job.worker_type;
         let referrer = job.referrer.clone();
         let mut outstanding = BTreeMap::new();

@@ -2,13 +2,14 @@
 
 use std::cell::Cell;
 
+use base::exception::DomExceptionName;
 use sw_traits::{ServiceWorkerInfo, SwRequest};
 
 use super::event_target::EventTarget;
 use crate::bindings::generated::{
     EventInit, ServiceWorkerMethods, ServiceWorkerState, StructuredSerializeOptions,
 };
-use crate::bindings::{Dom, Fallible, NoTrace, Object, Realm, UsvString, Value};
+use crate::bindings::{Dom, Error, Fallible, NoTrace, Object, Realm, UsvString, Value};
 use crate::service_worker::client::ServiceWorkerClient;
 use crate::service_worker::message;
 
@@ -82,8 +83,13 @@ impl ServiceWorkerMethods for ServiceWorker {
     }
 
     fn post_message(&self, realm: &Realm, message: Value, transfer: Vec<Object>) -> Fallible<()> {
+        let client = ServiceWorkerClient::of(realm)?;
+        if !client.is_attached() {
+            let message = "The document of this object is gone.";
+            return Err(Error::dom(DomExceptionName::InvalidStateError, message));
+        }
         let message = message::serialize(realm, &message, &transfer)?;
-        ServiceWorkerClient::of(realm)?.send(SwRequest::PostMessageToWorker {
+        client.send(SwRequest::PostMessageToWorker {
             worker: self.info.id,
             message,
         })

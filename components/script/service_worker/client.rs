@@ -138,6 +138,7 @@ impl ServiceWorkerClient {
     /// Gives the handles back. What is asked after this is refused.
     pub(crate) fn detach(&self, realm: &Realm) {
         drop(self.handle.take());
+        drop(self.controller.take());
         drop(self.sync_handle.take());
         drop(self.requests.take());
         drop(self.sync_requests.take());
@@ -173,6 +174,11 @@ impl ServiceWorkerClient {
             // Nobody who is gone has to know.
             let _ = handle.update(update);
         }
+    }
+
+    /// Whether it is a client still.
+    pub(crate) fn is_attached(&self) -> bool {
+        self.handle.borrow().is_some()
     }
 
     /// Sends what has no answer. That nobody receives it any more is not an error.

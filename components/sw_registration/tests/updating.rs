@@ -244,6 +244,36 @@ fn a_new_worker_imports_through_caches_as_the_registration_says() {
 }
 
 #[test]
+fn register_loads_by_the_mode_that_it_is_called_with() {
+    use UpdateViaCache::{All, Imports, None};
+    for (before, after, main, imports) in [
+        (Imports, All, false, false),
+        (Imports, None, true, true),
+        (All, Imports, true, false),
+        (None, Imports, true, false),
+        (None, All, false, false),
+    ] {
+        let (mut world, page) = world("install import:one.js");
+        if before != Imports {
+            world.request(page, register_via(before));
+        }
+        assert_eq!(info(&mut world, page).update_via_cache, before);
+        let count = world.loads.len();
+        world.request(page, register_via(after));
+        assert_eq!(
+            loads_since(&world, count),
+            [("/worker.js", main), ("/one.js", imports)],
+            "{before:?} then {after:?}"
+        );
+        // Also what the new worker imports is.
+        world.serve(SCRIPT, "install import:one.js 2");
+        world.request(page, register_via(before));
+        let bypass = world.starts.last().unwrap().imports_bypass_cache;
+        assert_eq!(bypass, before == None, "{after:?} then {before:?}");
+    }
+}
+
+#[test]
 fn only_what_the_server_said_counts_as_a_check() {
     let (mut world, page) = world("install import:one.js");
     let first = last_check(&world);
