@@ -350,7 +350,6 @@ impl SwRegistrations {
                 RegistrationSnapshot {
                     storage_key: registration.storage_key.clone(),
                     registration: self.registration_info(registration),
-                    ordinal: registration.ordinal,
                     last_update_check: registration.last_update_check,
                     scripts: (
                         workers().map(|worker| worker.script_count).sum(),
@@ -491,6 +490,7 @@ impl SwRegistrations {
         };
         RegistrationInfo {
             id: registration.id,
+            ordinal: registration.ordinal,
             scope: registration.scope.clone(),
             update_via_cache: registration.update_via_cache,
             installing: info(registration.installing),

@@ -49,9 +49,9 @@ fn snapshot(ids: &IdSource, stored: StoredRegistration) -> RegistrationSnapshot 
     };
     RegistrationSnapshot {
         storage_key: stored.storage_key,
-        ordinal: record.ordinal,
         registration: RegistrationInfo {
             id: RegistrationId(ids.next()),
+            ordinal: record.ordinal,
             scope: stored.scope,
             update_via_cache: record.update_via_cache,
             installing: None,

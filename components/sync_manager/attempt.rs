@@ -74,7 +74,7 @@ impl SyncManager {
 
     /// Whether one more event may be in flight.
     pub(crate) fn has_room(&self) -> bool {
-        self.flights.len() < self.policy.max_concurrent_events
+        self.flights.len() + self.orphaned_events.len() < self.policy.max_concurrent_events
     }
 
     /// Start an attempt: first, that it was started is written.
@@ -188,6 +188,7 @@ impl SyncManager {
     /// batch. An attempt whose start is still being written ends when that write is answered.
     pub(crate) fn take_back_flights(&mut self, now: Timestamp) {
         let storing = |flight: &Flight| flight.stage == Stage::Storing;
+        self.orphaned_events.clear();
         let flights = std::mem::take(&mut self.flights);
         let (storing, others) = flights.into_iter().partition(|(_, flight)| storing(flight));
         self.flights = storing;
@@ -226,6 +227,9 @@ impl SyncManager {
     }
 
     fn end_event(&mut self, now: Timestamp, event: EventId, outcome: EventOutcome) {
+        if self.orphaned_events.remove(&event) {
+            return;
+        }
         let Some(Flight {
             stage: Stage::Dispatched { at },
             ..
@@ -319,6 +323,26 @@ impl SyncManager {
                 }
             }
             Stage::Dispatched { .. } => flight.abandoned = true,
+        }
+    }
+
+    /// The service worker registration of an event that was dispatched is gone: the tag does not
+    /// wait for its end.
+    pub(crate) fn orphan_flight(&mut self, event: EventId, now: Timestamp) {
+        let dispatched = |flight: &Flight| matches!(flight.stage, Stage::Dispatched { .. });
+        if !self.flights.get(&event).is_some_and(dispatched) {
+            return;
+        }
+        let Some(flight) = self.flights.remove(&event) else {
+            return;
+        };
+        self.orphaned_events.insert(event);
+        let Some(entry) = self.entries.get_mut(&flight.entry) else {
+            return;
+        };
+        entry.event = None;
+        if entry.key.kind == SyncKind::Periodic {
+            self.periodic.note_fire(&entry.key.storage_key, now);
         }
     }
 }

@@ -484,7 +484,9 @@ impl SyncManager {
     }
 
     pub(crate) fn reply(&mut self, asked: Asked, result: Result<(), DomException>) {
-        let Requester { client, request } = asked.requester;
+        let Requester {
+            client, request, ..
+        } = asked.requester;
         let event = match asked.what {
             Ask::Register | Ask::RegisterPeriodic { .. } => {
                 SyncClientEvent::Registered { request, result }

@@ -68,7 +68,8 @@
 //!         Input::ServiceWorker(news) => manager.handle_service_worker(now, news),
 //!         Input::Network(network) => manager.handle_network(now, network),
 //!         Input::Register(key) => {
-//!             let requester = Requester { client: ClientId::random(), request: RequestId(1) };
+//!             let (client, request) = (ClientId::random(), RequestId(1));
+//!             let requester = Requester { client, request, registration: None };
 //!             manager.handle_register(now, requester, key, None);
 //!         }
 //!         Input::Committed(commit, result) => manager.handle_committed(now, commit, result),

@@ -123,6 +123,9 @@ pub struct Requester {
     pub client: ClientId,
     /// Its request.
     pub request: RequestId,
+    /// The [ordinal](sw_traits::RegistrationInfo::ordinal) of the service worker registration that
+    /// is meant; without one, whichever has the scope now.
+    pub registration: Option<u64>,
 }
 
 /// Background Sync, one-shot and periodic, as a state machine. See the
@@ -153,6 +156,8 @@ pub struct SyncManager {
     pub(crate) waiting: BTreeMap<StorageKey, BTreeSet<EntryId>>,
     /// From the start of an attempt until the worker is done with the event.
     pub(crate) flights: BTreeMap<EventId, Flight>,
+    /// The events in flight whose service worker registration is gone.
+    pub(crate) orphaned_events: BTreeSet<EventId>,
     /// At most one for each entry, and one of the event log.
     pub(crate) commits: BTreeMap<CommitId, CommitInFlight>,
     /// The one batch on its way that holds nothing but entries of the event log.
@@ -186,7 +191,7 @@ pub struct StoredServiceWorker {
     pub storage_key: StorageKey,
     /// Its scope.
     pub scope: Url,
-    /// Its [ordinal](RegistrationSnapshot::ordinal).
+    /// Its [ordinal](sw_traits::RegistrationInfo::ordinal).
     pub ordinal: u64,
     /// Whether it has an active worker.
     pub active_worker: bool,
@@ -198,7 +203,7 @@ impl From<RegistrationSnapshot> for StoredServiceWorker {
             storage_key: snapshot.storage_key,
             active_worker: snapshot.registration.active.is_some(),
             scope: snapshot.registration.scope,
-            ordinal: snapshot.ordinal,
+            ordinal: snapshot.registration.ordinal,
         }
     }
 }
@@ -232,6 +237,7 @@ impl SyncManager {
             timers: Timers::default(),
             waiting: BTreeMap::new(),
             flights: BTreeMap::new(),
+            orphaned_events: BTreeSet::new(),
             commits: BTreeMap::new(),
             log_batch: None,
             unwritten: BTreeSet::new(),
@@ -325,7 +331,7 @@ impl SyncManager {
         denied: Option<SyncKind>,
         engagement: Option<Engagement>,
     ) {
-        if let Err(error) = self.check_register(now, &key, denied) {
+        if let Err(error) = self.check_register(now, &key, asked.requester.registration, denied) {
             self.reply(asked, Err(error.exception()));
             return;
         }
@@ -353,6 +359,7 @@ impl SyncManager {
     ) {
         self.begin();
         let scope = self.scope(storage_key, scope);
+        let scope = scope.filter(|scope| scope.is(requester.registration));
         let tags = scope.map(|scope| scope.listed(kind).cloned().collect());
         let result = Ok(tags.unwrap_or_default());
         let event = SyncClientEvent::Tags {
@@ -553,14 +560,17 @@ impl SyncManager {
         &mut self,
         now: Timestamp,
         key: &SyncKey,
+        registration: Option<u64>,
         denied: Option<SyncKind>,
     ) -> Result<(), RegisterError> {
         if self.exiting {
             return Err(RegisterError::ShuttingDown);
         }
         let scope = self.scope(&key.storage_key, &key.scope);
-        // Step 2: there must be an active worker.
-        let Some(scope) = scope.filter(|scope| scope.active_worker) else {
+        // Step 2: there must be an active worker. A registration that is gone has none, whatever
+        // there is for its scope now.
+        let Some(scope) = scope.filter(|scope| scope.active_worker && scope.is(registration))
+        else {
             return Err(RegisterError::NoActiveWorker);
         };
         let tags = scope.len();

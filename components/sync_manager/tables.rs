@@ -110,7 +110,7 @@ pub(crate) struct Origin {
 #[derive(Debug, Default)]
 pub(crate) struct Scope {
     pub(crate) active_worker: bool,
-    /// Its [ordinal](sw_traits::RegistrationSnapshot::ordinal), as far as it is known.
+    /// Its [ordinal](sw_traits::RegistrationInfo::ordinal), as far as it is known.
     pub(crate) registration: Option<u64>,
     /// The same for this scope alone as [`Origin::gained_at_change`].
     pub(crate) gained_at_change: u64,
@@ -142,6 +142,13 @@ impl Scope {
             SyncKind::OneShot => self.one_shot.listed.values(),
             SyncKind::Periodic => self.periodic.listed.values(),
         }
+    }
+
+    /// Whether it is the scope of this registration. Without one, whichever it belongs to is meant.
+    pub(crate) fn is(&self, registration: Option<u64>) -> bool {
+        let (ours, asked_for) = (self.registration, registration);
+        ours.zip(asked_for)
+            .is_none_or(|(ours, asked_for)| ours == asked_for)
     }
 
     fn tags_mut(&mut self, kind: SyncKind) -> &mut Tags {
@@ -381,7 +388,8 @@ impl SyncManager {
     }
 
     /// Remove registrations whatever they are doing. Who waits for them is told at once; an event
-    /// in flight is ignored when it ends.
+    /// in flight is ignored when it ends. Until then its tag fires no other event, unless that
+    /// would be one of another service worker registration.
     pub(crate) fn remove_all(&mut self, ids: &[EntryId], reason: DropReason, now: Timestamp) {
         let mut to_write = Vec::new();
         for &id in ids {
@@ -403,11 +411,23 @@ impl SyncManager {
             }
             if let Some(event) = event {
                 self.abandon_flight(event);
+                if reason == DropReason::Unregistered {
+                    self.orphan_flight(event, now);
+                }
             }
             self.list(id);
             self.take_out(id);
-            if has_input && !writing {
+            if writing {
+                continue;
+            }
+            if has_input {
                 to_write.push(id);
+            } else if self
+                .entries
+                .get(&id)
+                .is_some_and(|entry| entry.event.is_none())
+            {
+                self.forget(id);
             }
         }
         if self.store_retry.is_none() {

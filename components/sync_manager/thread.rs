@@ -13,8 +13,8 @@ use network_traits::{NetworkMonitorHandle, SubscriptionId};
 use storage::{CommitError, Durability, Store, Tree};
 use sw_traits::{SwRegistrationHandle, WorkerEvent};
 use sync_traits::{
-    EngagementPolicy, LogEntry, PermissionPolicy, SyncClientEvent, SyncKind, SyncManagerHandle,
-    SyncManagerMessage, SyncRequest, WakeUp,
+    EngagementPolicy, LogEntry, PermissionPolicy, RegistrationReference, SyncClientEvent, SyncKind,
+    SyncManagerHandle, SyncManagerMessage, SyncRequest, WakeUp,
 };
 use url::Url;
 
@@ -263,10 +263,15 @@ impl Runner {
             SyncManagerMessage::Request {
                 client,
                 request,
-                scope,
+                registration: RegistrationReference { scope, ordinal },
                 body,
             } => {
-                self.handle_request(Requester { client, request }, scope, body);
+                let requester = Requester {
+                    client,
+                    request,
+                    registration: ordinal,
+                };
+                self.handle_request(requester, scope, body);
             }
             SyncManagerMessage::ServiceWorker(notification) => {
                 self.manager.handle_service_worker(now, notification);

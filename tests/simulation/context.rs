@@ -229,7 +229,11 @@ impl Context {
         let now = self.clock.now();
         self.model.requested(now, request, scope, &body);
         self.to_sync.push_back(SyncMessage::Request {
-            requester: Requester { client, request },
+            requester: Requester {
+                client,
+                request,
+                registration: None,
+            },
             storage_key,
             scope: scope_url,
             body,

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use sync_traits::SyncRequest;
-use url::Url;
+use sync_traits::{RegistrationReference, SyncRequest};
 
 use crate::bindings::generated::{BackgroundSyncOptions, PeriodicSyncManagerMethods};
 use crate::bindings::{Dom, DomString, Fallible, NoTrace, Promise, Realm, Reflector};
@@ -13,24 +12,27 @@ dom_struct! {
     /// <https://wicg.github.io/periodic-background-sync/#periodicsyncmanager>
     pub struct PeriodicSyncManager {
         pub(crate) reflector: Reflector,
-        /// The scope of the service worker registration.
-        scope: NoTrace<Url>,
+        /// The service worker registration.
+        registration: NoTrace<RegistrationReference>,
     }
 }
 
 impl PeriodicSyncManager {
     /// The manager of a registration's periodic syncs.
-    pub(crate) fn create(realm: &Realm, scope: Url) -> Fallible<Dom<Self>> {
+    pub(crate) fn create(
+        realm: &Realm,
+        registration: RegistrationReference,
+    ) -> Fallible<Dom<Self>> {
         let this = Self {
             reflector: Reflector::default(),
-            scope: NoTrace(scope),
+            registration: NoTrace(registration),
         };
         Dom::new(realm, this)
     }
 
     fn request(&self, realm: &Realm, request: SyncRequest) -> Fallible<Promise> {
-        let scope = self.scope.0.clone();
-        ServiceWorkerClient::of(realm)?.sync_request(realm, scope, request)
+        let registration = self.registration.0.clone();
+        ServiceWorkerClient::of(realm)?.sync_request(realm, registration, request)
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::{OnceCell, RefCell};
 
 use base::exception::DomExceptionName;
 use sw_traits::{RegistrationInfo, SwRequest, UpdateViaCache};
-use url::Url;
+use sync_traits::RegistrationReference;
 
 use super::event_target::EventTarget;
 use super::periodic_sync_manager::PeriodicSyncManager;
@@ -19,7 +19,7 @@ dom_struct! {
     /// <https://w3c.github.io/ServiceWorker/#serviceworkerregistration-interface>
     pub struct ServiceWorkerRegistration {
         pub(crate) parent: EventTarget,
-        scope: NoTrace<Url>,
+        reference: NoTrace<RegistrationReference>,
         update_via_cache: NoTrace<RefCell<UpdateViaCache>>,
         installing: RefCell<Option<Dom<ServiceWorker>>>,
         waiting: RefCell<Option<Dom<ServiceWorker>>>,
@@ -38,7 +38,10 @@ impl ServiceWorkerRegistration {
     ) -> Fallible<Dom<Self>> {
         let this = Self {
             parent: EventTarget::new_inherited(),
-            scope: NoTrace(info.scope.clone()),
+            reference: NoTrace(RegistrationReference {
+                scope: info.scope.clone(),
+                ordinal: Some(info.ordinal),
+            }),
             update_via_cache: NoTrace(RefCell::new(info.update_via_cache)),
             installing: RefCell::default(),
             waiting: RefCell::default(),
@@ -88,7 +91,7 @@ impl ServiceWorkerRegistrationMethods for ServiceWorkerRegistration {
     }
 
     fn scope(&self, _: &Realm) -> UsvString {
-        self.scope.as_str().into()
+        self.reference.0.scope.as_str().into()
     }
 
     fn update_via_cache(&self, _: &Realm) -> ServiceWorkerUpdateViaCache {
@@ -112,27 +115,27 @@ impl ServiceWorkerRegistrationMethods for ServiceWorkerRegistration {
                 "The registration has no service worker.",
             ));
         }
-        let scope = self.scope.0.clone();
+        let scope = self.reference.0.scope.clone();
         ServiceWorkerClient::of(realm)?.request(realm, SwRequest::Update { scope })
     }
 
     /// <https://w3c.github.io/ServiceWorker/#navigator-service-worker-unregister>
     fn unregister(&self, realm: &Realm) -> Fallible<Promise> {
-        let scope = self.scope.0.clone();
+        let scope = self.reference.0.scope.clone();
         ServiceWorkerClient::of(realm)?.request(realm, SwRequest::Unregister { scope })
     }
 
     /// <https://wicg.github.io/background-sync/spec/#dom-syncmanager-sync>
     fn sync(&self, realm: &Realm) -> Fallible<Dom<SyncManager>> {
         same(&self.sync, || {
-            SyncManager::create(realm, self.scope.0.clone())
+            SyncManager::create(realm, self.reference.0.clone())
         })
     }
 
     /// <https://wicg.github.io/periodic-background-sync/#dom-serviceworkerregistration-periodicsync>
     fn periodic_sync(&self, realm: &Realm) -> Fallible<Dom<PeriodicSyncManager>> {
         same(&self.periodic_sync, || {
-            PeriodicSyncManager::create(realm, self.scope.0.clone())
+            PeriodicSyncManager::create(realm, self.reference.0.clone())
         })
     }
 }

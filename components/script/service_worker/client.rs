@@ -13,8 +13,7 @@ use sw_traits::{
     ClientDescription, ClientUpdate, MessageSource, RegistrationInfo, SerializedMessage,
     ServiceWorkerInfo, SwAnswer, SwClientEvent, SwClientHandle, SwRequest,
 };
-use sync_traits::{SyncClientEvent, SyncClientHandle, SyncRequest};
-use url::Url;
+use sync_traits::{RegistrationReference, SyncClientEvent, SyncClientHandle, SyncRequest};
 
 use crate::bindings::generated::EventInit;
 use crate::bindings::{
@@ -194,12 +193,12 @@ impl ServiceWorkerClient {
     pub(crate) fn sync_request(
         &self,
         realm: &Realm,
-        scope: Url,
+        registration: RegistrationReference,
         body: SyncRequest,
     ) -> Fallible<Promise> {
         let promise = Promise::new(realm)?;
         let request = match &*self.sync_handle.borrow() {
-            Some(handle) => handle.request(scope, body),
+            Some(handle) => handle.request(registration, body),
             None => Err(Disconnected),
         };
         match request {

@@ -289,7 +289,7 @@ pub enum SwNotification {
         /// Its scope.
         scope: Url,
         /// Which one of all that were ever made for this scope: see
-        /// [`RegistrationSnapshot::ordinal`].
+        /// [`RegistrationInfo::ordinal`].
         ordinal: u64,
     },
     /// A registration is gone; the commit that removed it removed its syncs from the store too.

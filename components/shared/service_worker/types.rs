@@ -241,6 +241,10 @@ pub struct ServiceWorkerInfo {
 pub struct RegistrationInfo {
     /// Which one it is.
     pub id: RegistrationId,
+    /// Counts up from registration to registration, also over restarts, and is not used again. So
+    /// what belongs to a registration can be told from what was left behind by an earlier one of the
+    /// same scope.
+    pub ordinal: u64,
     /// Its scope URL.
     pub scope: Url,
     /// Whether update checks may use the HTTP cache.
@@ -260,10 +264,6 @@ pub struct RegistrationSnapshot {
     pub storage_key: StorageKey,
     /// The registration.
     pub registration: RegistrationInfo,
-    /// Counts up from registration to registration, also over restarts, and is not used again. So
-    /// what belongs to a registration can be told from what was left behind by an earlier one of the
-    /// same scope.
-    pub ordinal: u64,
     /// When its script was last compared with the server's.
     pub last_update_check: Option<WallTime>,
     /// How many scripts its workers hold, and their bytes.

@@ -4,9 +4,8 @@ use base::StorageKey;
 use base::channel::{Callback, Disconnected, Sender};
 use base::ids::{ClientId, IdSource, RequestId};
 use sw_traits::SwNotification;
-use url::Url;
 
-use crate::message::{SyncClientEvent, SyncManagerMessage, SyncRequest};
+use crate::message::{RegistrationReference, SyncClientEvent, SyncManagerMessage, SyncRequest};
 use crate::types::{LogEntry, SyncExplanation, SyncQuestion, SyncRegistrationInfo};
 
 /// The sync manager, for trusted code.
@@ -138,19 +137,23 @@ struct Attachment {
 }
 
 impl SyncClientHandle {
-    /// Ask for something about the service worker registration with this scope. The answer comes
-    /// as a [`SyncClientEvent`] with the returned id.
+    /// Ask for something about a service worker registration. The answer comes as a
+    /// [`SyncClientEvent`] with the returned id.
     ///
     /// # Errors
     ///
     /// [`Disconnected`] when the component has shut down.
-    pub fn request(&self, scope: Url, body: SyncRequest) -> Result<RequestId, Disconnected> {
+    pub fn request(
+        &self,
+        registration: impl Into<RegistrationReference>,
+        body: SyncRequest,
+    ) -> Result<RequestId, Disconnected> {
         let request = RequestId(self.0.requests.next());
         let client = self.0.client;
         self.0.sender.send(SyncManagerMessage::Request {
             client,
             request,
-            scope,
+            registration: registration.into(),
             body,
         })?;
         Ok(request)

@@ -16,7 +16,7 @@ mod types;
 
 pub use explanation::Release;
 pub use handle::{SyncClientHandle, SyncManagerHandle};
-pub use message::{SyncClientEvent, SyncManagerMessage, SyncRequest};
+pub use message::{RegistrationReference, SyncClientEvent, SyncManagerMessage, SyncRequest};
 pub use permission::{
     PermissionChange, PermissionName, PermissionObserver, PermissionState, PermissionStates,
     UnknownPermission,

@@ -35,8 +35,8 @@ pub enum SyncManagerMessage {
         client: ClientId,
         /// The id that the answer carries.
         request: RequestId,
-        /// The scope of the service worker registration.
-        scope: Url,
+        /// The service worker registration.
+        registration: RegistrationReference,
         /// What it asks for.
         body: SyncRequest,
     },
@@ -95,6 +95,24 @@ pub enum SyncManagerMessage {
         /// Called when it is done.
         done: Callback<()>,
     },
+}
+
+/// A service worker registration, as a client names it.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct RegistrationReference {
+    /// Its scope.
+    pub scope: Url,
+    /// Its [ordinal](sw_traits::RegistrationInfo::ordinal). Without one, whichever has the scope now.
+    pub ordinal: Option<u64>,
+}
+
+impl From<Url> for RegistrationReference {
+    fn from(scope: Url) -> Self {
+        Self {
+            scope,
+            ordinal: None,
+        }
+    }
 }
 
 /// What a client may ask for.

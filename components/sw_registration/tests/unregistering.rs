@@ -100,10 +100,10 @@ fn what_is_registered_again_has_another_ordinal_also_after_a_restart() {
     for _ in 0..3 {
         let page = world.attach(PAGE);
         world.request(page, register(OLD));
-        seen.push(world.machine.snapshot()[0].ordinal);
+        seen.push(world.machine.snapshot()[0].registration.ordinal);
         world.request(page, unregister());
         world.request(page, register(OLD));
-        seen.push(world.machine.snapshot()[0].ordinal);
+        seen.push(world.machine.snapshot()[0].registration.ordinal);
         world.request(page, unregister());
         assert_eq!(world.machine.snapshot(), []);
         world.restart();

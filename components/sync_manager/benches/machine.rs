@@ -98,6 +98,7 @@ impl Machine {
             requester: Requester {
                 client: ClientId::random(),
                 request: RequestId(1),
+                registration: None,
             },
             commits: VecDeque::new(),
             confirmations: VecDeque::new(),

@@ -57,7 +57,10 @@ impl SyncManager {
             requester,
             what: Ask::UnregisterPeriodic,
         };
-        let id = self.find(&key);
+        // A registration that is gone has nothing left to unregister.
+        let scope = self.scope(&key.storage_key, &key.scope);
+        let present = scope.is_some_and(|scope| scope.is(requester.registration));
+        let id = self.find(&key).filter(|_| present);
         let entry = id.and_then(|id| self.entries.get_mut(&id));
         let entry = entry
             .filter(|entry| entry.record.is_some() || entry.writing || !entry.asked.is_empty());

@@ -65,6 +65,7 @@ fn a_scope_of_another_origin_is_not_there() {
     let requester = sync_manager::Requester {
         client: world.client,
         request: base::ids::RequestId(99),
+        registration: None,
     };
     let key = sync_manager::SyncKey {
         storage_key: origin("https://evil.example/"),

@@ -1,11 +1,12 @@
 //! Expiry, revocation, unregistering.
 
-use sw_traits::EventOutcome;
-use sync_manager::{StoredServiceWorker, SyncPolicy};
-use sync_traits::{DropReason, LogEvent};
+use base::DomString;
+use sw_traits::{EventOutcome, SwNotification};
+use sync_manager::{StoredServiceWorker, SyncKey, SyncPolicy};
+use sync_traits::{DropReason, LogEvent, SyncClientEvent, SyncKind};
 
 use crate::support::{
-    DAY, FIRST_BACK_OFF, HOUR, SITE, StoreMode, World, offline, online, stored_worker,
+    DAY, FIRST_BACK_OFF, HOUR, SITE, StoreMode, World, offline, online, origin, stored_worker, url,
 };
 
 fn drop_reason(world: &World, tag: &str) -> Option<DropReason> {
@@ -201,21 +202,85 @@ fn unregistering_the_worker_takes_its_syncs_with_it() {
 }
 
 #[test]
-fn a_tag_of_a_new_worker_waits_for_the_event_of_the_old_one() {
+fn a_tag_of_a_new_worker_does_not_wait_for_the_event_of_the_old_one() {
     let mut world = World::online();
     world.register("outbox");
     world.unregister(SITE);
     world.activate(SITE);
     world.register("outbox");
-    assert_eq!(world.running.len(), 1, "one event for a tag at a time");
-    world.end("outbox", EventOutcome::Fulfilled);
+    assert_eq!(world.firing(), ["outbox", "outbox"]);
+    world.fulfil("outbox");
     assert_eq!(
-        world.firing(),
+        world.stored(),
         ["outbox"],
         "the old event's success is not the new one's"
     );
     world.fulfil("outbox");
     assert_eq!(world.stored(), Vec::<String>::new());
+}
+
+#[test]
+fn an_event_of_a_worker_that_is_gone_still_counts_as_one_that_runs() {
+    let policy = SyncPolicy {
+        max_concurrent_events: 1,
+        ..SyncPolicy::default()
+    };
+    let mut world = World::new(policy);
+    world.set_network(online());
+    world.register("outbox");
+    world.unregister(SITE);
+    world.activate(SITE);
+    world.register("outbox");
+    assert_eq!(world.firing(), ["outbox"]);
+    let outcome = EventOutcome::Crashed {
+        reason: "terminated".to_owned(),
+    };
+    world.end("outbox", outcome);
+    assert_eq!(world.firing(), ["outbox"], "{:?}", world.explain("outbox"));
+    assert!(!world.fulfil("outbox").orphaned);
+}
+
+#[test]
+fn who_holds_a_registration_that_is_gone_does_not_reach_the_next_one_of_its_scope() {
+    let mut world = World::online();
+    world.set_network(offline());
+    world.unregister(SITE);
+    world.service_worker(SwNotification::Activated {
+        storage_key: origin(SITE),
+        scope: url(SITE),
+        ordinal: 2,
+    });
+    world.register("of the new one");
+    for (ordinal, is_there) in [(1, false), (2, true)] {
+        let mut requester = world.requester();
+        requester.registration = Some(ordinal);
+        let (storage_key, scope) = (origin(SITE), url(SITE));
+        world
+            .manager
+            .handle_tags(requester, SyncKind::OneShot, &storage_key, &scope);
+        world.drain();
+        let mut registers = world.requester();
+        registers.registration = Some(ordinal);
+        let key = SyncKey {
+            storage_key,
+            scope,
+            kind: SyncKind::OneShot,
+            tag: DomString::from("of whoever asks"),
+        };
+        world
+            .manager
+            .handle_register(world.now, registers, key, None);
+        world.drain();
+        let tags = &world.replies[&requester.request];
+        let found =
+            matches!(tags, SyncClientEvent::Tags { result: Ok(tags), .. } if !tags.is_empty());
+        assert_eq!(found, is_there);
+        let answer = world.answer(registers.request).unwrap();
+        assert_eq!(answer.is_ok(), is_there, "{answer:?}");
+        if let Err(error) = answer {
+            assert_eq!(error.name(), "InvalidStateError");
+        }
+    }
 }
 
 #[test]

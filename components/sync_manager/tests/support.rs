@@ -95,6 +95,8 @@ pub(crate) struct Dispatched {
     pub(crate) tag: DomString,
     pub(crate) last_chance: bool,
     pub(crate) time_limit: Duration,
+    /// Its service worker registration is gone.
+    pub(crate) orphaned: bool,
 }
 
 /// What came out, as far as its order matters.
@@ -224,6 +226,9 @@ impl World {
 
     pub(crate) fn unregister(&mut self, scope: &str) {
         let (storage_key, scope) = (origin(scope), url(scope));
+        for event in &mut self.running {
+            event.orphaned |= event.scope == scope;
+        }
         self.service_worker(SwNotification::Unregistered { storage_key, scope });
     }
 
@@ -276,6 +281,7 @@ impl World {
         Requester {
             client: self.client,
             request: RequestId(self.requests),
+            registration: None,
         }
     }
 
@@ -553,7 +559,9 @@ impl World {
                         );
                         let running = &self.running;
                         let twice = |other: &Dispatched| {
-                            (&other.scope, other.kind, &other.tag) == (&scope, kind, &tag)
+                            let same =
+                                (&other.scope, other.kind, &other.tag) == (&scope, kind, &tag);
+                            same && !other.orphaned
                         };
                         assert!(!running.iter().any(twice), "one event at a time for {tag}");
                         let dispatched = Dispatched {
@@ -563,6 +571,7 @@ impl World {
                             tag,
                             last_chance,
                             time_limit,
+                            orphaned: false,
                         };
                         self.seen.push(Seen::Dispatched(dispatched.clone()));
                         self.running.push(dispatched);

@@ -100,8 +100,8 @@ pub(crate) const STATES: &[Step] = &[
     }),
     ("removed while firing", |world| {
         world.register("tag");
-        world.unregister(SITE);
-        world.activate(SITE);
+        world.set_permission(SITE, false);
+        world.set_permission(SITE, true);
     }),
 ];
 

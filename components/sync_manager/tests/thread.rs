@@ -142,13 +142,13 @@ fn stored_worker() -> RegistrationSnapshot {
         storage_key: origin(SITE),
         registration: RegistrationInfo {
             id: RegistrationId(1),
+            ordinal: 1,
             scope: url(SITE),
             update_via_cache: UpdateViaCache::default(),
             installing: None,
             waiting: None,
             active: Some(active),
         },
-        ordinal: 1,
         last_update_check: None,
         scripts: (1, 1),
     }

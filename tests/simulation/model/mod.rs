@@ -52,6 +52,8 @@ pub(crate) struct Model {
     confirmed: BTreeMap<EventId, Result<(), String>>,
     /// The handlers that run.
     handlers: BTreeMap<TagKey, (WorkerId, EventId)>,
+    /// Events in flight whose service worker registration has gone.
+    orphans: BTreeSet<EventId>,
     /// What the sync manager was last told about the network.
     network: NetworkState,
     /// Since when the sync manager has known of a network.
@@ -127,6 +129,7 @@ impl Model {
             not_delivered: BTreeSet::new(),
             confirmed: BTreeMap::new(),
             handlers: BTreeMap::new(),
+            orphans: BTreeSet::new(),
             network: NetworkState::default(),
             online_since: None,
             windows: BTreeMap::new(),
@@ -361,9 +364,21 @@ impl Model {
     }
 
     /// The sync manager is told that a service worker registration has gone.
-    pub(crate) fn unregistration_seen(&mut self, scope: ScopeIndex) {
+    pub(crate) fn unregistration_seen(&mut self, now: Timestamp, scope: ScopeIndex) {
         for ((of, _, _), tag) in &mut self.tags {
             tag.leaving |= *of == scope;
+        }
+        // Its events are over for whoever registers next.
+        self.handlers.retain(|(of, _, _), _| *of != scope);
+        let events = std::mem::take(&mut self.events);
+        let (orphans, others) = events.into_iter().partition(|(_, key)| key.0 == scope);
+        self.events = others;
+        let orphans: BTreeMap<EventId, TagKey> = orphans;
+        self.orphans.extend(orphans.keys());
+        self.ended.extend(orphans);
+        let ended = self.ended.iter().filter(|(_, key)| key.0 == scope);
+        for event in ended.map(|(event, _)| *event).collect::<Vec<_>>() {
+            self.end_seen(now, event);
         }
     }
 
@@ -516,6 +531,9 @@ impl Model {
 
     /// A worker's handler begins.
     pub(crate) fn handler_began(&mut self, worker: WorkerId, event: EventId, key: TagKey) {
+        if self.orphans.contains(&event) {
+            return;
+        }
         if let Some((other, _)) = self.handlers.get(&key) {
             let what = format!("{key:?} is handled by workers {other} and {worker} at a time");
             self.violate(what);

@@ -50,6 +50,7 @@ impl Model {
         self.online_since = None;
         self.confirmed.clear();
         self.handlers.clear();
+        self.orphans.clear();
         self.network = NetworkState::default();
     }
 

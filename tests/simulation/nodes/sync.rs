@@ -184,7 +184,7 @@ impl SyncNode {
                 if let SwNotification::Unregistered { scope, .. } = &notification
                     && let Some(scope) = context.sites.index(scope)
                 {
-                    context.model.unregistration_seen(scope);
+                    context.model.unregistration_seen(now, scope);
                 }
                 self.manager.handle_service_worker(now, notification);
             }

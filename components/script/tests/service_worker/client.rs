@@ -105,6 +105,7 @@ fn worker(state: ServiceWorkerState) -> ServiceWorkerInfo {
 fn registration() -> RegistrationInfo {
     RegistrationInfo {
         id: RegistrationId(3),
+        ordinal: 1,
         scope: url("mail/"),
         update_via_cache: UpdateViaCache::None,
         installing: Some(worker(ServiceWorkerState::Installing)),

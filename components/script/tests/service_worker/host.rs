@@ -306,6 +306,7 @@ pub(crate) fn launch(script: &str) -> WorkerLaunch {
         storage_key: StorageKey::from_url(&script_url).unwrap(),
         registration: RegistrationInfo {
             id: RegistrationId(3),
+            ordinal: 1,
             scope: url("mail/"),
             update_via_cache: UpdateViaCache::default(),
             installing: None,
