@@ -10,6 +10,7 @@
 //!   [`ScriptedSource`] follows a [`NetworkScript`] that a test or an embedder writes as it goes.
 //! - `AddressSource`, with the feature `cross-platform`, follows the addresses of a macOS, iOS or
 //!   Windows system, and knows nothing of routes.
+//! - `SystemSource` is the one of these that suits the system that is compiled for.
 //! - [`TcpProber`] makes the probes.
 //!
 //! Nothing here polls: a monitor on an idle network, for which nobody waits and with no origin that
@@ -117,9 +118,14 @@ mod thread;
     )
 ))]
 pub use address::AddressSource;
+#[cfg(all(
+    feature = "cross-platform",
+    any(target_os = "ios", target_os = "macos", target_os = "windows")
+))]
+pub use address::AddressSource as SystemSource;
 pub use monitor::{Monitor, Output};
 #[cfg(target_os = "linux")]
-pub use netlink::NetlinkSource;
+pub use netlink::{NetlinkSource, NetlinkSource as SystemSource};
 pub use policy::{EvidencePolicy, MonitorPolicy, ProbePolicy};
 pub use prober::TcpProber;
 pub use scripted::{NetworkScript, ScriptedSource};

@@ -64,10 +64,7 @@ impl NetworkMonitor {
         let changed = Callback::to_sender(&sender, NetworkMonitorMessage::LinkChanged);
         let (source_guard, source_error) = match source.start(changed) {
             Ok(guard) => (Some(guard), None),
-            Err(error) => {
-                log::error!("{error}");
-                (None, Some(error))
-            }
+            Err(error) => (None, Some(error)),
         };
         let monitor_loop = MonitorLoop {
             monitor: Monitor::new(policy),

@@ -9,11 +9,13 @@ use anstyle::{AnsiColor, Style};
 use base::StorageKey;
 use base::channel::{Callback, Receiver, Sender, unbounded};
 use base::time::Clock;
-use net_monitor::{MonitorPolicy, NetlinkSource, NetworkMonitor};
+use net_monitor::{MonitorPolicy, NetworkMonitor, SystemSource};
 use network_traits::{
     CaptivePortalCheck, CostHint, ExpectedAnswer, LinkState, NetworkState, PortalState,
     Reachability,
 };
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -161,7 +163,7 @@ pub(crate) fn run(arguments: &NetArguments) -> Result<(), String> {
     let policy = url.map_or_else(MonitorPolicy::default, captive_portal_policy);
     // Bounded by how often the network changes, and by what a person types.
     let (sender, inputs) = unbounded();
-    let monitor = NetworkMonitor::start(Box::new(NetlinkSource), Arc::clone(&clock) as _, policy)
+    let monitor = NetworkMonitor::start(Box::new(SystemSource), Arc::clone(&clock) as _, policy)
         .map_err(|error| error.to_string())?;
     if let Some(error) = monitor.source_error() {
         return Err(error.to_string());
@@ -188,7 +190,7 @@ pub(crate) fn run(arguments: &NetArguments) -> Result<(), String> {
     Ok(())
 }
 
-/// Let signals and commands in.
+/// Let signals and commands in, and the end of the output.
 fn listen(sender: &Sender<Input>) -> Result<(), String> {
     let mut signals = Signals::new([SIGINT, SIGTERM])
         .map_err(|error| format!("cannot wait for signals: {error}"))?;
@@ -197,6 +199,12 @@ fn listen(sender: &Sender<Input>) -> Result<(), String> {
         for _ in signals.forever() {
             // After the end nobody waits for it.
             let _ = on_signal.send(Input::Quit);
+        }
+    });
+    let on_closed = sender.clone();
+    thread::spawn(move || {
+        if is_closed(&io::stdout()) {
+            let _ = on_closed.send(Input::Quit);
         }
     });
     let on_command = sender.clone();
@@ -209,6 +217,18 @@ fn listen(sender: &Sender<Input>) -> Result<(), String> {
         });
     });
     Ok(())
+}
+
+/// Waits until nobody reads any more. Writing would show it too, but the next change may never come.
+fn is_closed(output: &io::Stdout) -> bool {
+    loop {
+        // With nothing asked for, only an error or a hang-up ends it.
+        match poll(&mut [PollFd::new(output, PollFlags::empty())], None) {
+            Ok(_) => return true,
+            Err(Errno::INTR) => {}
+            Err(_) => return false,
+        }
+    }
 }
 
 /// Tells people with date and time, and programs in JSON.

@@ -14,7 +14,7 @@ use base::channel::{Callback, Receiver, Sender, bounded, unbounded};
 use base::time::Clock;
 use engine::{Builder, Engine};
 use net::NetConfig;
-use net_monitor::NetlinkSource;
+use net_monitor::SystemSource;
 use network_traits::{EmulationSessionId, NetworkState};
 use script::{ScriptLimits, ScriptReport, ScriptSource, Services, WindowHandle, WindowOptions};
 use signal_hook::consts::{SIGINT, SIGTERM};
@@ -160,7 +160,7 @@ impl Shell {
         let movable: Arc<dyn Clock> = Arc::clone(&clock) as _;
         let mut builder = Builder::new(Arc::clone(&movable))
             .profile(profile)
-            .network_source(Box::new(NetlinkSource));
+            .network_source(Box::new(SystemSource));
         if let Some(url) = &arguments.captive_portal_check {
             builder = builder.monitor_policy(captive_portal_policy(url));
         }

@@ -85,3 +85,23 @@ fn succeed(mut command: Command) -> Output {
     assert!(output.status.success(), "{command:?}: {stderr}");
     output
 }
+
+/// From now on this thread, and what it starts, has no permission for netlink sockets.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn forbid_netlink() {
+    use seccompiler::{
+        BpfProgram, SeccompAction, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, SeccompCondition,
+        SeccompFilter, SeccompRule, TargetArch,
+    };
+    const SOCKET: i64 = 41;
+    const AF_NETLINK: u64 = 16;
+    const EACCES: u32 = 13;
+    let is_netlink = SeccompCondition::new(0, Dword, Eq, AF_NETLINK).unwrap();
+    let filter = SeccompFilter::new(
+        [(SOCKET, vec![SeccompRule::new(vec![is_netlink]).unwrap()])].into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(EACCES),
+        TargetArch::x86_64,
+    );
+    seccompiler::apply_filter(&BpfProgram::try_from(filter.unwrap()).unwrap()).unwrap();
+}

@@ -5,6 +5,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use syncshell::{NetworkReport, ShellEvent};
 
+#[cfg(target_arch = "x86_64")]
+use crate::namespace::forbid_netlink;
 use crate::namespace::{in_new_namespace, ip};
 
 fn program() -> Command {
@@ -103,6 +105,36 @@ fn each_change_of_a_link_is_told_until_quit() {
         assert!(matches!(net.next(), Some(ShellEvent::Error { .. })));
         writeln!(net.input, "quit").unwrap();
         net.expect_end();
+    });
+}
+
+#[test]
+fn it_ends_when_nobody_reads_it_any_more_even_if_nothing_changes() {
+    in_new_namespace(
+        "net::it_ends_when_nobody_reads_it_any_more_even_if_nothing_changes",
+        || {
+            let mut child = program().arg("--json").spawn().unwrap();
+            drop(child.stdout.take());
+            // Waiting would close its input.
+            let _input = child.stdin.take();
+            assert!(child.wait().unwrap().success());
+        },
+    );
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn without_permission_it_says_so_and_ends() {
+    in_new_namespace("net::without_permission_it_says_so_and_ends", || {
+        forbid_netlink();
+        let output = program().arg("--json").output().unwrap();
+        assert_eq!(output.status.code(), Some(1));
+        assert!(output.stdout.is_empty());
+        assert_eq!(
+            String::from_utf8(output.stderr).unwrap(),
+            "error: cannot follow the system's network links: opening a netlink socket failed: \
+             Permission denied (os error 13)\n"
+        );
     });
 }
 

@@ -11,8 +11,6 @@ use net_monitor::NetlinkSource;
 use network_traits::FetchOutcome;
 use network_traits::{LinkSnapshot, LinkState, NetworkIdentity, NetworkSource, NetworkState};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-
 use crate::namespace::{in_new_namespace, ip};
 use crate::{key, start, states};
 
@@ -260,26 +258,63 @@ fn a_second_way_out_takes_over() {
     });
 }
 
+/// From now on this thread, and what it starts, gets error 13 (permission denied) from a system call
+/// whose argument 0 is `value`, or whatever it is.
+#[cfg(target_arch = "x86_64")]
+fn forbid(call: i64, value: Option<u64>) {
+    use seccompiler::{
+        BpfProgram, SeccompAction, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, SeccompCondition,
+        SeccompFilter, SeccompRule, TargetArch,
+    };
+    let condition = |value| SeccompCondition::new(0, Dword, Eq, value).unwrap();
+    let rules = value.map(|value| SeccompRule::new(vec![condition(value)]).unwrap());
+    let filter = SeccompFilter::new(
+        [(call, Vec::from_iter(rules))].into(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(13),
+        TargetArch::x86_64,
+    );
+    seccompiler::apply_filter(&BpfProgram::try_from(filter.unwrap()).unwrap()).unwrap();
+}
+
+#[cfg(target_arch = "x86_64")]
 #[test]
-fn a_system_that_gives_no_socket_leaves_the_state_unknown_and_says_why() {
+fn without_permission_for_netlink_the_state_is_unknown_and_the_error_says_why() {
+    const SOCKET: i64 = 41;
+    const AF_NETLINK: u64 = 16;
     in_new_namespace(
-        "netlink::a_system_that_gives_no_socket_leaves_the_state_unknown_and_says_why",
+        "netlink::without_permission_for_netlink_the_state_is_unknown_and_the_error_says_why",
         || {
-            let before = getrlimit(Resource::Nofile);
-            let nothing = Rlimit {
-                current: Some(0),
-                ..before
-            };
-            setrlimit(Resource::Nofile, nothing).unwrap();
+            connect();
+            forbid(SOCKET, Some(AF_NETLINK));
             let monitor = start(NetlinkSource);
-            setrlimit(Resource::Nofile, before).unwrap();
-            let error = monitor.source_error().unwrap().to_string();
-            assert!(error.contains("opening a netlink socket"), "{error}");
-            assert!(error.contains("Too many open files"), "{error}");
+            assert_eq!(
+                monitor.source_error().unwrap().to_string(),
+                "cannot follow the system's network links: opening a netlink socket failed: \
+                 Permission denied (os error 13)"
+            );
             let state = states(&monitor).recv().unwrap();
             assert_eq!(state.link, LinkState::Unknown);
             assert!(state.is_online_for(&key("http://localhost/")));
             assert!(!state.is_online_for(&key("https://example.org/")));
+        },
+    );
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn where_links_may_be_followed_but_not_listed_the_state_is_unknown() {
+    const SENDTO: i64 = 44;
+    in_new_namespace(
+        "netlink::where_links_may_be_followed_but_not_listed_the_state_is_unknown",
+        || {
+            connect();
+            forbid(SENDTO, None);
+            let (sender, snapshots) = unbounded();
+            let changed = Callback::to_sender(&sender, |snapshot: LinkSnapshot| snapshot);
+            let guard = Box::new(NetlinkSource).start(changed).unwrap();
+            assert_eq!(snapshots.recv().unwrap(), LinkSnapshot::default());
+            drop(guard);
         },
     );
 }

@@ -1,7 +1,7 @@
 //! The real prober, against real servers on this machine.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
@@ -143,7 +143,7 @@ fn many_probes_at_once_are_each_answered() {
 #[cfg(target_os = "linux")]
 mod black_hole {
     use std::fs;
-    use std::net::TcpStream;
+    use std::net::{SocketAddr, TcpStream};
 
     use super::*;
 
