@@ -5,10 +5,10 @@ use base::ids::{ClientId, RequestId, WorkerId};
 use storage::Tree;
 use sw_traits::{
     ClientDescription, ClientKind, ClientTypeFilter, ClientUpdate, ControllerSource, SwAnswer,
-    SwClientEvent, SwRequest, UpdateViaCache, WorkerType,
+    SwClientEvent, SwRequest, UpdateViaCache, WorkerEvent, WorkerType,
 };
 
-use crate::component::{Engine, OTHER_SCRIPT, PAGE, Page, SCRIPT, received, start};
+use crate::component::{Engine, OTHER_SCRIPT, PAGE, Page, SCRIPT, Told, received, start};
 use crate::support::{key, register, url};
 
 const OTHER_PAGE: &str = "https://b.test/";
@@ -31,12 +31,14 @@ fn sites() -> Sites {
     first.ask(register(SCRIPT)).unwrap();
     first.ask(SwRequest::Ready).unwrap();
     let launch = engine.launch();
+    activated(&engine);
     let victim_worker = engine.worker(&launch);
     let victim = engine.open(PAGE);
     let attacker = engine.open(OTHER_PAGE);
     attacker.ask(register(OTHER_SCRIPT)).unwrap();
     attacker.ask(SwRequest::Ready).unwrap();
     let attacker_worker = engine.worker(&engine.launch());
+    activated(&engine);
     Sites {
         engine,
         victim,
@@ -46,6 +48,13 @@ fn sites() -> Sites {
         attacker_worker,
         _folder: folder,
     }
+}
+
+/// Waits for the last event of a worker that is registered.
+fn activated(engine: &Engine) {
+    engine.told_of(
+        |told| matches!(told, Told::Dispatch(event) if event.kind == WorkerEvent::Activate),
+    );
 }
 
 /// Everything that may be asked for, about somebody else.
