@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use base::StorageKey;
-use base::ids::{ClientId, CommitId, WorkerId};
+use base::ids::{ClientId, CommitId, EventId, WorkerId};
 use storage::Batch;
 use sw_traits::{
     EventDispatch, EventOutcome, RegistrationInfo, ScriptRequest, ScriptResourceMap, SwClientEvent,
@@ -30,6 +30,13 @@ pub enum Output {
         worker: WorkerId,
         /// The event.
         dispatch: EventDispatch,
+    },
+    /// Tell a worker that the time of an event is over.
+    TimeOutEvent {
+        /// The worker, which goes on for other events.
+        worker: WorkerId,
+        /// The event.
+        event: EventId,
     },
     /// Stop a worker.
     TerminateWorker(WorkerId),

@@ -328,6 +328,7 @@ impl Component {
                 self.host.start(start.launch(ClientId::random()), events);
             }
             Output::DispatchEvent { worker, dispatch } => self.host.dispatch(worker, dispatch),
+            Output::TimeOutEvent { worker, event } => self.host.time_out(worker, event),
             Output::TerminateWorker(worker) => self.host.terminate(worker),
             Output::LoadScript { load, request } => self.load_script(load, request),
             Output::AskWindowHost { number, request } => self.ask_window_host(number, request),

@@ -451,6 +451,9 @@ impl SwRegistrations {
             self.terminate_worker(worker, "an event took too long");
         } else if found.alive_since < event {
             self.restart_hung_worker(worker);
+        } else {
+            self.outputs
+                .push_back(Output::TimeOutEvent { worker, event });
         }
         self.after_event(worker);
     }

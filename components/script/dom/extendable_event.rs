@@ -19,6 +19,8 @@ dom_struct! {
         pub(crate) parent: Event,
         /// <https://w3c.github.io/ServiceWorker/#extendableevent-pending-promises-count>
         pending_promises: Cell<u32>,
+        /// <https://w3c.github.io/ServiceWorker/#extendableevent-timed-out-flag>
+        timed_out: Cell<bool>,
         /// Why the first of its promises that was rejected was.
         rejection: RefCell<Option<String>>,
         /// The dispatch whose outcome this event decides.
@@ -32,6 +34,7 @@ impl ExtendableEvent {
         Self {
             parent: Event::new_inherited(realm, type_, init),
             pending_promises: Cell::new(0),
+            timed_out: Cell::new(false),
             rejection: RefCell::default(),
             dispatch: NoTrace::default(),
         }
@@ -49,12 +52,14 @@ impl ExtendableEvent {
         self.dispatch.set(Some(event));
     }
 
+    /// Its time limit is over, which is kept by the one who has it dispatched.
+    pub(crate) fn set_timed_out(&self) {
+        self.timed_out.set(true);
+    }
+
     /// <https://w3c.github.io/ServiceWorker/#extendableevent-active>
-    ///
-    /// The time limit of an event is kept by the one who has it dispatched, to whom an outcome that
-    /// comes later means nothing.
     pub(crate) fn is_active(&self) -> bool {
-        self.pending_promises.get() > 0 || self.parent.dispatching.get()
+        !self.timed_out.get() && (self.pending_promises.get() > 0 || self.parent.dispatching.get())
     }
 
     /// Why the first of its promises that was rejected was.
@@ -72,7 +77,8 @@ impl ExtendableEvent {
         // Step 2
         if !self.is_active() {
             return Err(unextendable(
-                "The event handlers have returned, and no promise given to waitUntil() is pending.",
+                "The event handlers have returned, and no promise given to waitUntil() is pending; \
+                 or the time of the event is over.",
             ));
         }
         let dispatch = self.dispatch.get();

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use base::StorageKey;
 use base::channel::{Callback, Disconnected};
-use base::exception::{DomException, ErrorClass};
+use base::exception::{DomException, DomExceptionName, ErrorClass};
 use base::ids::{RegistrationId, RequestId, WorkerId};
 use sw_traits::{
     ClientDescription, ClientUpdate, MessageSource, RegistrationInfo, SerializedMessage,
@@ -27,6 +27,7 @@ use crate::dom::service_worker_registration::ServiceWorkerRegistration;
 use crate::event_loop::{EventLoop, Trusted};
 use crate::messaging;
 use crate::services::Services;
+use crate::window::page::Page;
 
 /// A realm's part in service workers and Background Sync. A traced service of the realm.
 ///
@@ -150,6 +151,18 @@ impl ServiceWorkerClient {
     pub(crate) fn request(&self, realm: &Realm, body: SwRequest) -> Fallible<Promise> {
         let promise = Promise::new(realm)?;
         let wants_one_client = matches!(body, SwRequest::GetClient { .. });
+        if realm
+            .service::<Page>()
+            .is_some_and(|page| page.context.is_closing())
+        {
+            // Its answer would come too late.
+            let exception = DomException::new(
+                DomExceptionName::InvalidStateError,
+                "the window was closed".to_owned(),
+            );
+            promise.reject(exception);
+            return Ok(promise);
+        }
         let request = match &*self.handle.borrow() {
             Some(handle) => handle.request(body),
             None => Err(Disconnected),

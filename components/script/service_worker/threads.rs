@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use base::channel::Callback;
-use base::ids::WorkerId;
+use base::ids::{EventId, WorkerId};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use sw_traits::{EventDispatch, WorkerHost, WorkerHostEvent, WorkerLaunch};
 
@@ -159,6 +159,16 @@ impl WorkerHost for ServiceWorkerThreads {
             running.thread.controls.queue(move |realm| {
                 if let Ok(worker) = Worker::of(realm) {
                     worker.dispatch(realm, dispatch);
+                }
+            });
+        }
+    }
+
+    fn time_out(&mut self, worker: WorkerId, event: EventId) {
+        if let Some(running) = self.workers.get(&worker) {
+            running.thread.controls.queue(move |realm| {
+                if let Ok(worker) = Worker::of(realm) {
+                    worker.time_out(event);
                 }
             });
         }

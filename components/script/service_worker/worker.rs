@@ -219,6 +219,13 @@ impl Worker {
         self.report_end(id, outcome);
     }
 
+    /// Nobody waits for an event any more.
+    pub(super) fn time_out(&self, id: EventId) {
+        if let Some(in_flight) = self.in_flight.borrow_mut().remove(&id) {
+            in_flight.event.set_timed_out();
+        }
+    }
+
     /// A task was stopped: the events that it may have been part of have failed.
     pub(super) fn reject_events(&self, reason: &str) {
         let unreported: Vec<EventId> = {

@@ -191,6 +191,15 @@ pub trait WorkerHost: Send {
     /// first.
     fn dispatch(&mut self, worker: WorkerId, dispatch: EventDispatch);
 
+    /// The time limit of an event is over, while the worker goes on for others: no outcome of this
+    /// event is wanted, and its listeners cannot extend it any more. A host that does nothing lets
+    /// them try in vain.
+    ///
+    /// <https://w3c.github.io/ServiceWorker/#extendableevent-timed-out-flag>
+    fn time_out(&mut self, worker: WorkerId, event: EventId) {
+        let _ = (worker, event);
+    }
+
     /// Stop a worker, whatever it does. Answered by `Stopped`.
     ///
     /// <https://w3c.github.io/ServiceWorker/#terminate-service-worker>

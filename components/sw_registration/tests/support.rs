@@ -99,6 +99,8 @@ pub struct World {
     /// Stored scripts that workers do not import any more, whatever their script says.
     pub ignore_imports_of_stored: Vec<Url>,
     pub terminated: Vec<WorkerId>,
+    /// Events that a worker was told to give up.
+    pub timed_out: Vec<EventId>,
     /// What the host of the windows has not done yet.
     pub window_requests: VecDeque<(u64, WindowRequest)>,
     pub notifications: Vec<SwNotification>,
@@ -160,6 +162,7 @@ impl World {
             come_back_after_check: None,
             ignore_imports_of_stored: Vec::new(),
             terminated: Vec::new(),
+            timed_out: Vec::new(),
             window_requests: VecDeque::new(),
             notifications: Vec::new(),
             events: BTreeMap::new(),
@@ -584,6 +587,10 @@ impl World {
                             outcome: EventOutcome::Fulfilled,
                         }));
                 }
+            }
+            Output::TimeOutEvent { worker, event } => {
+                assert_eq!(self.open.remove(&event), Some(worker));
+                self.timed_out.push(event);
             }
             Output::TerminateWorker(worker) => {
                 self.terminated.push(worker);

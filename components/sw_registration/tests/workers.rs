@@ -188,6 +188,7 @@ fn an_event_past_its_limit_is_timed_out_and_a_worker_that_nothing_keeps_is_termi
     let (mut world, _, worker) = world("sync message");
     world.held_events.insert("sync");
     let first = world.dispatch(PAGE, sync("x"));
+    let (_, first_event) = world.last_event("sync");
     world.advance(100);
     let second = world.dispatch(PAGE, sync("y"));
     let third = world.dispatch(PAGE, sync("z"));
@@ -203,6 +204,7 @@ fn an_event_past_its_limit_is_timed_out_and_a_worker_that_nothing_keeps_is_termi
         [],
         "it is alive, and the second event keeps it"
     );
+    assert_eq!(world.timed_out, [first_event], "which it is told");
     world.advance(100);
     assert_eq!(world.outcomes[&second], EventOutcome::TimedOut);
     assert_eq!(world.terminated, [worker]);

@@ -174,8 +174,10 @@ impl SwNode {
                         .push_back(SyncMessage::EventEnded(event, outcome));
                 }
             }
-            // No worker here asks for windows.
-            Output::StorageCleared { .. } | Output::AskWindowHost { .. } => {}
+            // No worker here asks for windows, or extends an event of which the time is over.
+            Output::StorageCleared { .. }
+            | Output::AskWindowHost { .. }
+            | Output::TimeOutEvent { .. } => {}
             Output::Exited => self.exited = true,
         }
     }

@@ -4,9 +4,10 @@ use base::StorageKey;
 use base::ids::ClientId;
 use sw_traits::{
     ClientInfo, ClientType, EventOutcome, FrameType, MessageSource, VisibilityState, WorkerEvent,
+    WorkerHost,
 };
 
-use super::host::{Host, sync, url};
+use super::host::{Host, WORKER, sync, url};
 use crate::Page;
 
 fn rejected(reason: &str) -> EventOutcome {
@@ -88,6 +89,26 @@ fn an_event_that_is_over_cannot_be_extended() {
             "InvalidStateError"
         ]
     );
+}
+
+#[test]
+fn an_event_whose_time_is_over_cannot_be_extended() {
+    let mut host = Host::new();
+    host.run(
+        "let first;
+         onsync = e => {
+           if (e.tag == 'first') { first = e; e.waitUntil(new Promise(() => {})); return; }
+           try { first.waitUntil(1); console.log('extended'); }
+           catch (x) { console.log(x.name); }
+           console.log('end ' + e.tag);
+         };",
+    );
+    let first = host.send(sync("first"));
+    assert_eq!(host.sync("second"), EventOutcome::Fulfilled);
+    assert_eq!(host.console_until("end second"), ["extended"]);
+    host.threads.time_out(WORKER, first);
+    assert_eq!(host.sync("third"), EventOutcome::Fulfilled);
+    assert_eq!(host.console_until("end third"), ["InvalidStateError"]);
 }
 
 #[test]
