@@ -313,6 +313,22 @@ impl SwRegistrations {
         );
     }
 
+    /// A worker has stopped: what the store has of it is not kept in memory, unless a job of its
+    /// registration may be about to compare or keep it. That is given back when the job is over.
+    pub(crate) fn forget_unused_scripts(&mut self, id: WorkerId) {
+        let Some(worker) = self.workers.get_mut(&id) else {
+            return;
+        };
+        let has_job = self
+            .registrations
+            .get(&worker.registration)
+            .and_then(|found| self.jobs.get(&found.storage_key)?.get(&found.scope))
+            .is_some();
+        if !has_job {
+            worker.forget_stored_scripts();
+        }
+    }
+
     /// Scripts that were read for a job are not kept for workers that do not run.
     fn forget_scripts_in_memory(&mut self, key: &JobKey) {
         let workers: Vec<WorkerId> = self
@@ -524,6 +540,7 @@ impl SwRegistrations {
                 }
             }
             self.forget_registration_without_worker(&key);
+            self.forget_scripts_in_memory(&key);
         }
     }
 }

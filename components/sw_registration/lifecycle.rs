@@ -207,7 +207,6 @@ impl SwRegistrations {
         }
         if let Some(worker) = self.workers.get_mut(&worker) {
             worker.is_stored = true;
-            worker.forget_stored_scripts();
         }
         // Step 16; the next commit drops its scripts from the store.
         if let Some(former) = former {

@@ -196,7 +196,8 @@ impl Worker {
         }
     }
 
-    /// Memory is given back once the store has the scripts and nothing runs them.
+    /// Memory is given back once the store has the scripts and nothing runs them. The caller sees to
+    /// it that no job needs them.
     pub(crate) fn forget_stored_scripts(&mut self) {
         if self.is_stored && self.run == RunState::Stopped {
             self.scripts = None;

@@ -138,6 +138,7 @@ impl SwRegistrations {
             }
         }
         self.go_on_after_reading(id);
+        self.forget_unused_scripts(id);
     }
 
     /// Scripts that cannot be read differ from whatever the server has, so that an update heals

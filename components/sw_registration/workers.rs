@@ -192,7 +192,7 @@ impl SwRegistrations {
         }
         let job = worker.evaluating_for.take();
         let queue = std::mem::take(&mut worker.queue);
-        worker.forget_stored_scripts();
+        self.forget_unused_scripts(id);
         for event in queue {
             let reason = reason.to_owned();
             self.event_ended(id, event.purpose, EventOutcome::NotStarted { reason });
@@ -278,12 +278,10 @@ impl SwRegistrations {
             }
             RunState::Stopping => worker.run = RunState::Stopped,
         }
-        if let Some(worker) = self.workers.get_mut(&id) {
-            if worker.queue.is_empty() {
-                worker.forget_stored_scripts();
-            } else {
-                self.run_worker(id);
-            }
+        match self.workers.get(&id).map(|worker| worker.queue.is_empty()) {
+            Some(true) => self.forget_unused_scripts(id),
+            Some(false) => self.run_worker(id),
+            None => {}
         }
         self.forget_redundant_worker(id);
         self.check_registration(registration);

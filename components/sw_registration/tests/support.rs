@@ -92,6 +92,11 @@ pub struct World {
     pub starts: Vec<WorkerStart>,
     pub running: BTreeMap<WorkerId, ClientId>,
     worker_clients: BTreeSet<ClientId>,
+    /// Workers do not come to the end of their script until [`World::answer_starts`].
+    pub hold_starts: bool,
+    held_starts: Vec<(WorkerId, Vec<String>)>,
+    /// What workers that are started do in addition to what their script says.
+    pub extra_words: &'static str,
     /// The host does not manage to stop workers.
     pub hold_stops: bool,
     /// A script that the server has again when the next worker is started.
@@ -158,6 +163,9 @@ impl World {
             starts: Vec::new(),
             running: BTreeMap::new(),
             worker_clients: BTreeSet::new(),
+            hold_starts: false,
+            held_starts: Vec::new(),
+            extra_words: "",
             hold_stops: false,
             come_back_after_check: None,
             ignore_imports_of_stored: Vec::new(),
@@ -193,6 +201,7 @@ impl World {
         self.inputs.clear();
         self.held_commits.clear();
         self.held_loads.clear();
+        self.held_starts.clear();
         self.window_requests.clear();
         self.starts.clear();
         self.events.clear();
@@ -435,6 +444,18 @@ impl World {
         self.run();
     }
 
+    pub fn answer_starts(&mut self) {
+        self.hold_starts = false;
+        for (worker, event_types) in std::mem::take(&mut self.held_starts) {
+            if self.running.contains_key(&worker) {
+                self.host(WorkerHostEvent::Started {
+                    worker,
+                    event_types,
+                });
+            }
+        }
+    }
+
     /// A load that was taken from the held ones ends.
     pub fn end_load(&mut self, load: u64, result: Result<LoadedScript, DomException>) {
         self.inputs.push_back(Input::Loaded(load, result));
@@ -476,6 +497,12 @@ impl World {
                 _ => None,
             })
             .collect()
+    }
+
+    /// The clients that are no workers and were told anything.
+    pub fn pages(&self) -> impl Iterator<Item = ClientId> {
+        let clients = self.events.keys().copied();
+        clients.filter(|client| !self.worker_clients.contains(client))
     }
 
     /// The controllers that a client was told of.
@@ -671,6 +698,7 @@ impl World {
         let client = ClientId(Uuid::from_u128(self.next().into()));
         let main = &start.scripts[&start.script_url];
         let mut body = String::from_utf8(main.body.to_vec()).unwrap();
+        body.push_str(self.extra_words);
         self.running.insert(worker, client);
         self.worker_clients.insert(client);
         self.inputs.push_back(Input::Attach(ClientDescription::new(
@@ -718,6 +746,11 @@ impl World {
                 }));
         } else if !body.contains("hang") {
             let event_types = body.split(' ').map(str::to_owned).collect();
+            if self.hold_starts {
+                self.held_starts.push((worker, event_types));
+                self.starts.push(start);
+                return;
+            }
             self.inputs.push_back(Input::Host(WorkerHostEvent::Started {
                 worker,
                 event_types,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use base::ids::WorkerId;
 use sw_traits::{EventOutcome, RegistrationInfo, SwAnswer, SwRequest};
 
 use crate::support::{World, register, sync, url};
@@ -50,10 +51,34 @@ const STATES: &[(&str, Step)] = &[
         world.serve(SCRIPT, "install activate sync 2");
         world.request(page, SwRequest::Update { scope: url(PAGE) });
     }),
+    ("checking", |world, page| {
+        active(world, page);
+        world.hold_loads = true;
+        world.request(page, SwRequest::Update { scope: url(PAGE) });
+    }),
+    ("updating", |world, page| {
+        active(world, page);
+        world.held_events.insert("install");
+        world.serve(SCRIPT, "install activate sync 2");
+        world.request(page, SwRequest::Update { scope: url(PAGE) });
+    }),
+    ("starting", |world, page| {
+        active(world, page);
+        world.hold_starts = true;
+        world.dispatch(PAGE, sync("first"));
+    }),
     ("handling", |world, page| {
         active(world, page);
         world.held_events.insert("sync");
         world.dispatch(PAGE, sync("first"));
+    }),
+    ("waiting, handling", |world, page| {
+        active(world, page);
+        world.attach(PAGE);
+        world.held_events.insert("sync");
+        world.dispatch(PAGE, sync("first"));
+        world.serve(SCRIPT, "install activate sync 2");
+        world.request(page, SwRequest::Update { scope: url(PAGE) });
     }),
     ("removing", |world, page| {
         active(world, page);
@@ -83,6 +108,19 @@ const INPUTS: &[(&str, Step)] = &[
     ("sync event", |world, _| {
         world.dispatch(PAGE, sync("second"));
     }),
+    ("stale event", |world, _| {
+        world.serve(SCRIPT, "install activate sync stale");
+        world.advance(86_401);
+        world.dispatch(PAGE, sync("second"));
+    }),
+    ("start fails", |world, _| {
+        world.extra_words = " throw";
+        world.dispatch(PAGE, sync("second"));
+    }),
+    ("start hangs", |world, _| {
+        world.extra_words = " hang";
+        world.dispatch(PAGE, sync("second"));
+    }),
     ("crash", |world, _| {
         for worker in world.running.keys().copied().collect::<Vec<_>>() {
             world.crash(worker);
@@ -93,6 +131,16 @@ const INPUTS: &[(&str, Step)] = &[
             world.request(client, SwRequest::SkipWaiting);
         }
     }),
+    ("worker update", |world, _| {
+        for client in world.running.values().copied().collect::<Vec<_>>() {
+            world.request(client, SwRequest::Update { scope: url(PAGE) });
+        }
+    }),
+    ("worker unregister", |world, _| {
+        for client in world.running.values().copied().collect::<Vec<_>>() {
+            world.request(client, SwRequest::Unregister { scope: url(PAGE) });
+        }
+    }),
     ("claim", |world, _| {
         for client in world.running.values().copied().collect::<Vec<_>>() {
             world.request(client, SwRequest::ClaimClients);
@@ -101,6 +149,12 @@ const INPUTS: &[(&str, Step)] = &[
     ("stop worker", |world, _| world.stop_worker(PAGE)),
     ("new page", |world, _| {
         world.attach(PAGE);
+    }),
+    ("pages close", |world, page| {
+        let pages: Vec<_> = world.pages().filter(|other| *other != page).collect();
+        for other in pages {
+            world.detach(other);
+        }
     }),
     ("new script", |world, page| {
         world.serve(SCRIPT, "install activate sync 3");
@@ -124,7 +178,23 @@ const INPUTS: &[(&str, Step)] = &[
     ("restart", |world, _| world.restart()),
 ];
 
-fn shape(info: Option<&RegistrationInfo>) -> String {
+/// What tells the script of a worker from the first one.
+fn script_of(world: &World, worker: WorkerId) -> String {
+    let start = world.starts.iter().find(|start| start.worker == worker);
+    let body = start.map(|start| &start.scripts[&start.script_url].body);
+    let body = body.map(|body| String::from_utf8(body.to_vec()).unwrap());
+    match body
+        .as_deref()
+        .and_then(|body| body.strip_prefix("install activate sync "))
+    {
+        Some(version) => format!(" ({version})"),
+        None => String::new(),
+    }
+}
+
+fn shape(world: &World) -> String {
+    let snapshot = world.machine.snapshot();
+    let info: Option<&RegistrationInfo> = snapshot.first().map(|found| &found.registration);
     let Some(info) = info else {
         return "none".to_owned();
     };
@@ -135,7 +205,8 @@ fn shape(info: Option<&RegistrationInfo>) -> String {
         ("active", &info.active),
     ] {
         if let Some(worker) = worker {
-            shape.push(format!("{place} {:?}", worker.state).to_lowercase());
+            let state = format!("{place} {:?}", worker.state).to_lowercase();
+            shape.push(state + &script_of(world, worker.id));
         }
     }
     shape.join(", ")
@@ -159,17 +230,12 @@ fn result_of(state: Step, input: Step) -> String {
     input(&mut world, page);
     world.answer_loads();
     world.answer_commits();
+    world.answer_starts();
     world.end_held_events(&EventOutcome::Fulfilled);
     world.fail_commits = false;
     world.advance(300);
 
-    let mut line = shape(
-        world
-            .machine
-            .snapshot()
-            .first()
-            .map(|found| &found.registration),
-    );
+    let mut line = shape(&world);
     let events = world.events.get(&page).into_iter().flatten();
     for event in events.skip(answers_before) {
         if let sw_traits::SwClientEvent::Answer { result, .. } = event {
@@ -200,7 +266,7 @@ fn states_against_inputs() {
     for (state_name, state) in STATES {
         writeln!(table, "{state_name}").unwrap();
         for (input_name, input) in INPUTS {
-            writeln!(table, "  {input_name:<15}{}", result_of(*state, *input)).unwrap();
+            writeln!(table, "  {input_name:<18}{}", result_of(*state, *input)).unwrap();
         }
     }
     insta::assert_snapshot!(table);

@@ -7,7 +7,7 @@ use sw_traits::{
     WorkerHostEvent,
 };
 
-use crate::support::{World, register, script, url};
+use crate::support::{World, register, script, sync, url};
 
 const PAGE: &str = "https://a.test/";
 const SCRIPT: &str = "https://a.test/worker.js";
@@ -421,4 +421,23 @@ fn what_was_not_among_the_stored_scripts_cannot_be_used() {
     });
     world.end_held_events(&sw_traits::EventOutcome::Fulfilled);
     assert_eq!(world.stored(storage::Tree::Scripts), 1);
+}
+
+#[test]
+fn a_worker_that_stops_while_its_script_is_checked_is_no_change() {
+    let (mut world, page) = world("install sync import:one.js");
+    let before = info(&mut world, page);
+    world.dispatch(PAGE, sync("x"));
+    world.hold_loads = true;
+    let asked = world.request(page, update());
+    world.stop_worker(PAGE);
+    assert!(world.running.is_empty());
+    world.answer_loads();
+    assert!(world.answer(page, asked).is_some());
+    let starts = world.starts.len();
+    assert_eq!(info(&mut world, page), before);
+    // Nothing of it stays in memory: what starts next is read from the store.
+    world.dispatch(PAGE, sync("y"));
+    assert_eq!(world.starts.len(), starts + 1);
+    assert_eq!(world.starts[starts].scripts.len(), 2);
 }
