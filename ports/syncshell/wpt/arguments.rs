@@ -26,7 +26,7 @@ pub(crate) struct WptArguments {
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
     /// Run upstream's tests: those of a list in wpt/lists, or those that PATH names
-    #[arg(long, value_name = "LIST", num_args = 0..=1, default_missing_value = "T1core")]
+    #[arg(long, value_name = "LIST", num_args = 0..=1, require_equals = true, default_missing_value = "T1core")]
     pub(crate) upstream: Option<String>,
     /// How many tests run at once; by default as many as there are processors
     #[arg(long, value_name = "NUMBER")]

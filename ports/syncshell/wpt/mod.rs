@@ -13,6 +13,7 @@ mod engine;
 mod expectations;
 mod ini;
 mod output;
+mod process;
 mod report;
 mod result;
 mod site;
@@ -38,6 +39,7 @@ pub(crate) use engine::run as run_engine;
 use crate::clock::SystemClock;
 use expectations::{Difference, MetaFile};
 use output::{Progress, Summary};
+use process::ProcessGroups;
 use report::{Report, ReportedTest, RunInfo};
 use result::{Status, TestResult};
 use site::Site;
@@ -46,7 +48,8 @@ use supervisor::{Job, Supervisor};
 
 /// Run one test, and print one line of JSON.
 pub(crate) fn run_test(arguments: WptTestArguments) -> Result<(), String> {
-    let supervisor = Supervisor::new(arguments.trust_certificate)?;
+    let groups = ProcessGroups::default();
+    let supervisor = Supervisor::new(arguments.trust_certificate, groups)?;
     let result = supervisor.run(&Job {
         url: arguments.url,
         only_loads: arguments.crash_test,
@@ -86,9 +89,11 @@ pub(crate) fn run(arguments: &WptArguments) -> Result<ExitCode, String> {
     let certificate = folder.path().join("authority.pem");
     fs::write(&certificate, site.certificates().authority_pem())
         .map_err(|error| format!("cannot write {}: {error}", certificate.display()))?;
+    let groups = ProcessGroups::default();
     let run = Run {
         arguments,
-        supervisor: Supervisor::new(Some(certificate))?,
+        supervisor: Supervisor::new(Some(certificate), groups.clone())?,
+        groups,
         meta: load_expectations(&root.join("meta"), &tests)?,
         list,
     };
@@ -129,6 +134,7 @@ fn load_expectations(meta: &Path, tests: &[Test]) -> Result<BTreeMap<String, Met
 struct Run<'a> {
     arguments: &'a WptArguments,
     supervisor: Supervisor,
+    groups: ProcessGroups,
     meta: BTreeMap<String, MetaFile>,
     list: List,
 }
@@ -158,7 +164,7 @@ impl Run<'_> {
             };
             report.write(file)?;
         }
-        if self.supervisor.is_stopped() {
+        if self.groups.is_stopped() {
             return Err("the run was stopped".to_owned());
         }
         if self.arguments.update_expectations {
@@ -176,10 +182,10 @@ impl Run<'_> {
     fn stop_on_signals(&self) -> Result<(), String> {
         let mut signals = Signals::new([SIGINT, SIGTERM])
             .map_err(|error| format!("cannot wait for signals: {error}"))?;
-        let supervisor = self.supervisor.clone();
+        let groups = self.groups.clone();
         thread::spawn(move || {
             for _ in signals.forever() {
-                supervisor.stop();
+                groups.stop();
             }
         });
         Ok(())
@@ -197,7 +203,7 @@ impl Run<'_> {
         };
         let work = || -> io::Result<()> {
             while let Some((index, test)) = lock(&waiting) {
-                if self.supervisor.is_stopped() {
+                if self.groups.is_stopped() {
                     break;
                 }
                 progress.started(test);

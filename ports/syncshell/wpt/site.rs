@@ -7,6 +7,9 @@ use wpt_server::{Addresses, Certificates, Config, Server, Tree, Upstream, Upstre
 /// The files of ours that connect the harness to the runner.
 const CONNECTION: [&str; 2] = ["testharnessreport.js", "testdriver-vendor.js"];
 
+/// What tests call, which the package with the harness does not have.
+const TEST_DRIVER: &str = "testdriver.js";
+
 /// What is to be served.
 pub(crate) struct Site {
     tree: Tree,
@@ -26,11 +29,15 @@ impl Site {
     /// The tests of this project, or upstream's.
     pub(crate) fn prepare(root: &Path, is_upstream: bool) -> Result<Self, String> {
         let harness = root.join("harness");
-        let files = CONNECTION.map(|name| (format!("/resources/{name}"), harness.join(name)));
-        let connection = files
-            .into_iter()
-            .filter(|(_, file)| file.is_file())
-            .fold(Tree::new(), |tree, (path, file)| tree.file(&path, file));
+        let hooks = |names: &[&str]| {
+            let files = names.iter().map(|name| (name, harness.join(name)));
+            files
+                .filter(|(_, file)| file.is_file())
+                .fold(Tree::new(), |tree, (name, file)| {
+                    tree.file(&format!("/resources/{name}"), file)
+                })
+        };
+        let connection = hooks(&CONNECTION);
         if is_upstream {
             let checkout = root.join("upstream");
             if !checkout.is_dir() {
@@ -41,6 +48,7 @@ impl Site {
                 upstream: Some((checkout, connection)),
             });
         }
+        let connection = connection.and(hooks(&[TEST_DRIVER]));
         let harness = wpt_server::harness(&harness).map_err(|error| error.to_string())?;
         Ok(Self {
             tree: connection.and(harness).folder("/", root.join("tests")),

@@ -1,20 +1,18 @@
 //! Runs a test in a process of its own, so that a crash or a hang is a result.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use base::channel::{Received, Receiver, Sender, unbounded};
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 use tempfile::TempDir;
 use url::Url;
 
+use super::process::{ProcessGroup, ProcessGroups, ending};
 use super::result::{Status, TestResult};
 use crate::clock::SystemClock;
 
@@ -61,53 +59,23 @@ enum Heard {
     End,
 }
 
-/// Runs tests in processes of this program. Cheap to clone.
-#[derive(Clone)]
-pub(crate) struct Supervisor(Arc<Shared>);
-
-struct Shared {
+/// Runs tests in processes of this program.
+pub(crate) struct Supervisor {
     program: PathBuf,
     /// PEM file with the authorities that are trusted in addition.
     certificate: Option<PathBuf>,
-    running: Mutex<Running>,
-}
-
-#[derive(Default)]
-struct Running {
-    /// The process groups of the engines.
-    groups: BTreeSet<i32>,
-    stopped: bool,
+    groups: ProcessGroups,
 }
 
 impl Supervisor {
-    pub(crate) fn new(certificate: Option<PathBuf>) -> Result<Self, String> {
+    pub(crate) fn new(certificate: Option<PathBuf>, groups: ProcessGroups) -> Result<Self, String> {
         let program = std::env::current_exe()
             .map_err(|error| format!("cannot find the program itself: {error}"))?;
-        Ok(Self(Arc::new(Shared {
+        Ok(Self {
             program,
             certificate,
-            running: Mutex::default(),
-        })))
-    }
-
-    /// End what runs, and start nothing any more.
-    pub(crate) fn stop(&self) {
-        let mut running = self.running();
-        running.stopped = true;
-        for group in &running.groups {
-            kill(*group);
-        }
-    }
-
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.running().stopped
-    }
-
-    fn running(&self) -> std::sync::MutexGuard<'_, Running> {
-        self.0
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+            groups,
+        })
     }
 
     /// Run one test in a fresh profile.
@@ -134,14 +102,13 @@ impl Supervisor {
         let mut advanced = 0;
         for _ in 0..MOST_RESTARTS {
             let job = Job { url, ..job.clone() };
-            let process = match Process::start(self, profile.path(), &job, advanced) {
+            let mut process = match Process::start(self, profile.path(), &job, advanced) {
                 Ok(process) => process,
                 Err(error) => return TestResult::error(error),
             };
             let deadline = clock.elapsed() + job.time_limit + GRACE;
             let told = process.listen(clock, deadline, log);
-            process.kill();
-            let status = process.wait(log);
+            let status = process.end(log);
             match told {
                 Some(EngineMessage::Result(result)) => return result,
                 Some(EngineMessage::Restart {
@@ -162,11 +129,9 @@ impl Supervisor {
     }
 }
 
-/// An engine's process, in a group of its own. It does not outlive its owner.
+/// An engine's process.
 struct Process {
-    supervisor: Supervisor,
-    group: i32,
-    child: Child,
+    group: ProcessGroup,
     heard: Receiver<Heard>,
     readers: Vec<JoinHandle<()>>,
 }
@@ -178,7 +143,7 @@ impl Process {
         job: &Job,
         advanced: u64,
     ) -> Result<Self, String> {
-        let mut command = Command::new(&supervisor.0.program);
+        let mut command = Command::new(&supervisor.program);
         command
             .arg("wpt-engine")
             .arg(job.url.as_str())
@@ -190,36 +155,24 @@ impl Process {
             .arg(advanced.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .process_group(0);
+            .stderr(Stdio::piped());
         if job.only_loads {
             command.arg("--crash-test");
         }
-        if let Some(certificate) = &supervisor.0.certificate {
+        if let Some(certificate) = &supervisor.certificate {
             command.arg("--trust-certificate").arg(certificate);
         }
-        let mut running = supervisor.running();
-        if running.stopped {
-            return Err("the run was stopped".to_owned());
-        }
-        let mut child = command
-            .spawn()
-            .map_err(|error| format!("no process for the engine: {error}"))?;
-        let group = i32::try_from(child.id()).unwrap_or(i32::MAX);
-        running.groups.insert(group);
-        drop(running);
+        let mut group = supervisor.groups.start(&mut command)?;
         let (sender, heard) = unbounded();
         let mut readers = Vec::new();
-        if let Some(output) = child.stdout.take() {
+        if let Some(output) = group.child.stdout.take() {
             readers.push(read_lines(output, sender.clone(), true));
         }
-        if let Some(output) = child.stderr.take() {
+        if let Some(output) = group.child.stderr.take() {
             readers.push(read_lines(output, sender, false));
         }
         Ok(Self {
-            supervisor: supervisor.clone(),
             group,
-            child,
             heard,
             readers,
         })
@@ -247,13 +200,9 @@ impl Process {
         }
     }
 
-    fn kill(&self) {
-        kill(self.group);
-    }
-
-    /// Wait until it is gone, and read what it has said last.
-    fn wait(mut self, log: &mut VecDeque<String>) -> Option<ExitStatus> {
-        let status = self.child.wait().ok();
+    /// Kill it, and read what it has said last.
+    fn end(&mut self, log: &mut VecDeque<String>) -> Option<ExitStatus> {
+        let status = self.group.end();
         for reader in self.readers.drain(..) {
             // A reader that panicked has read what it could.
             let _ = reader.join();
@@ -267,41 +216,11 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        // Before the process is waited for, no other one can have its id.
-        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
-            self.kill();
-            let _ = self.child.wait();
-        }
-        self.supervisor.running().groups.remove(&self.group);
-    }
-}
-
-fn kill(group: i32) {
-    if let Some(group) = Pid::from_raw(group) {
-        // It may be gone already.
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-}
-
-fn keep(log: &mut VecDeque<String>, line: String) {
+pub(super) fn keep(log: &mut VecDeque<String>, line: String) {
     if log.len() == KEPT_LINES {
         log.pop_front();
     }
     log.push_back(line);
-}
-
-/// How a process ended that said nothing about a result.
-fn ending(status: Option<&ExitStatus>) -> String {
-    match status {
-        Some(status) => match (status.signal(), status.code()) {
-            (Some(signal), _) => format!("the engine was ended by signal {signal}"),
-            (None, Some(code)) => format!("the engine ended with status {code} and no result"),
-            (None, None) => "the engine ended without a result".to_owned(),
-        },
-        None => "the engine ended".to_owned(),
-    }
 }
 
 fn read_lines(
