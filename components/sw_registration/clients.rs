@@ -6,8 +6,8 @@ use base::StorageKey;
 use base::exception::{DomException, ErrorClass};
 use base::ids::{ClientId, RegistrationId, RequestId, WorkerId};
 use sw_traits::{
-    ClientDescription, ClientUpdate, MessageSource, SerializedMessage, ServiceWorkerState,
-    SwAnswer, SwClientEvent, SwNotification, SwRequest, WorkerEvent,
+    ClientDescription, ClientUpdate, MessageSource, NavigationPreloadChange, SerializedMessage,
+    ServiceWorkerState, SwAnswer, SwClientEvent, SwNotification, SwRequest, WorkerEvent,
 };
 use url::Url;
 
@@ -233,6 +233,10 @@ impl SwRegistrations {
             }
             SwRequest::Update { scope } => self.request_update(promise, scope),
             SwRequest::Unregister { scope } => self.request_unregister(promise, scope),
+            SwRequest::NavigationPreload { scope } => Ok(Some(self.navigation_preload(id, scope))),
+            SwRequest::ChangeNavigationPreload { scope, change } => {
+                self.change_navigation_preload(id, scope, change)
+            }
             SwRequest::GetRegistration { url } => self.registration_of_url(id, url),
             SwRequest::GetRegistrations => Ok(Some(self.registrations_of(id))),
             SwRequest::Ready => self.ready(id, request),
@@ -308,6 +312,50 @@ impl SwRegistrations {
             stage: Stage::Queued,
         };
         self.schedule_job((storage_key, scope), job).map(|()| None)
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#navigation-preload-manager-getstate>
+    fn navigation_preload(&self, id: ClientId, scope: Url) -> SwAnswer {
+        let registration = self
+            .registration_of_client(id, scope)
+            .and_then(|id| self.registrations.get(&id));
+        let state = registration.map(|registration| registration.navigation_preload.clone());
+        SwAnswer::NavigationPreload(state.unwrap_or_default())
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#navigation-preload-manager-enable>,
+    /// <https://w3c.github.io/ServiceWorker/#navigation-preload-manager-disable>,
+    /// <https://w3c.github.io/ServiceWorker/#navigation-preload-manager-setheadervalue>
+    fn change_navigation_preload(
+        &mut self,
+        id: ClientId,
+        scope: Url,
+        change: NavigationPreloadChange,
+    ) -> Immediate {
+        let registration = self.registration_of_client(id, scope);
+        let Some(registration) = registration
+            .and_then(|id| self.registrations.get_mut(&id))
+            .filter(|registration| registration.active.is_some())
+        else {
+            let message = "the registration has no active worker";
+            return Err(ErrorClass::PageState.exception(message));
+        };
+        let state = &mut registration.navigation_preload;
+        match change {
+            NavigationPreloadChange::Enabled(enabled) => state.enabled = enabled,
+            NavigationPreloadChange::HeaderValue(value) => state.header_value = value,
+        }
+        let registration = registration.id;
+        self.refresh_record(registration);
+        Ok(Some(SwAnswer::Done))
+    }
+
+    /// The registration of a client's origin with this scope.
+    fn registration_of_client(&self, id: ClientId, mut scope: Url) -> Option<RegistrationId> {
+        let client = self.clients.get(&id)?;
+        scope.set_fragment(None);
+        let storage_key = &client.description.storage_key;
+        self.scopes.registration(storage_key, &scope)
     }
 
     /// <https://w3c.github.io/ServiceWorker/#navigator-service-worker-getRegistration>

@@ -539,6 +539,7 @@ impl SwRegistrations {
             ordinal: registration.ordinal,
             update_via_cache: registration.update_via_cache,
             last_update_check: registration.last_update_check,
+            navigation_preload: registration.navigation_preload.clone(),
             waiting: worker(
                 registration.storing.or(registration.waiting),
                 ServiceWorkerState::Installed,

@@ -522,6 +522,7 @@ impl SwRegistrations {
             scope,
             update_via_cache: sw_traits::UpdateViaCache::default(),
             last_update_check: None,
+            navigation_preload: sw_traits::NavigationPreloadState::default(),
             installing: None,
             waiting: None,
             active: None,
@@ -545,6 +546,7 @@ impl SwRegistrations {
         let id = registration.id;
         registration.update_via_cache = record.update_via_cache;
         registration.last_update_check = record.last_update_check;
+        registration.navigation_preload = record.navigation_preload;
         // A worker that was being activated counts as activated: neither a crash nor the end of
         // the engine keeps it from getting there.
         let active = record

@@ -7,9 +7,9 @@ use base::StorageKey;
 use base::ids::{ClientId, EventId, RegistrationId, RequestId, WorkerId};
 use base::time::WallTime;
 use sw_traits::{
-    ClientDescription, ClientInfo, ClientKind, ClientType, FrameType, ScriptResourceMap,
-    ServiceWorkerInfo, ServiceWorkerState, UpdateViaCache, VisibilityState, WorkerEvent,
-    WorkerType,
+    ClientDescription, ClientInfo, ClientKind, ClientType, FrameType, NavigationPreloadState,
+    ScriptResourceMap, ServiceWorkerInfo, ServiceWorkerState, UpdateViaCache, VisibilityState,
+    WorkerEvent, WorkerType,
 };
 use url::Url;
 
@@ -26,6 +26,7 @@ pub(crate) struct Registration {
     pub(crate) scope: Url,
     pub(crate) update_via_cache: UpdateViaCache,
     pub(crate) last_update_check: Option<WallTime>,
+    pub(crate) navigation_preload: NavigationPreloadState,
     pub(crate) installing: Option<WorkerId>,
     pub(crate) waiting: Option<WorkerId>,
     pub(crate) active: Option<WorkerId>,

@@ -12,14 +12,15 @@ use serde::{Deserialize, Serialize};
 use storage::key::{KeyReader, KeyWriter};
 use storage::{Batch, EncodingError, Record, Tree};
 use sw_traits::{
-    ScriptResource, ScriptResourceMap, ServiceWorkerState, UpdateViaCache, WorkerType,
+    NavigationPreloadState, ScriptResource, ScriptResourceMap, ServiceWorkerState, UpdateViaCache,
+    WorkerType,
 };
 use url::Url;
 
 use crate::output::ScriptsPlace;
 
 /// The format of the registrations.
-pub(crate) const RECORD_VERSION: u16 = 1;
+pub(crate) const RECORD_VERSION: u16 = 2;
 
 /// The format of the scripts. One of another version counts as one that cannot be read, which an
 /// update heals.
@@ -34,7 +35,18 @@ pub(crate) struct RegistrationRecord {
     pub(crate) last_update_check: Option<WallTime>,
     pub(crate) waiting: Option<WorkerRecord>,
     pub(crate) active: Option<WorkerRecord>,
+    /// Not in version 1.
+    pub(crate) navigation_preload: NavigationPreloadState,
 }
+
+/// The fields of version 1.
+type RecordVersion1 = (
+    u64,
+    UpdateViaCache,
+    Option<WallTime>,
+    Option<WorkerRecord>,
+    Option<WorkerRecord>,
+);
 
 /// A stored worker.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -71,17 +83,32 @@ impl StoredRegistration {
         else {
             return Err("its key is no storage key with a scope".to_owned());
         };
-        if record.version != RECORD_VERSION {
-            return Err(format!(
-                "its version is {}, not {RECORD_VERSION}",
-                record.version
-            ));
-        }
         Ok(Self {
             storage_key: StorageKey::try_from(storage_key).map_err(|error| error.to_string())?,
             scope: Url::parse(&scope).map_err(|error| error.to_string())?,
-            record: record.decode().map_err(|error| error.to_string())?,
+            record: RegistrationRecord::decode(record)?,
         })
+    }
+}
+
+impl RegistrationRecord {
+    fn decode(record: &Record) -> Result<Self, String> {
+        match record.version {
+            1 => {
+                let (ordinal, update_via_cache, last_update_check, waiting, active): RecordVersion1 =
+                    record.decode().map_err(|error| error.to_string())?;
+                Ok(Self {
+                    ordinal,
+                    update_via_cache,
+                    last_update_check,
+                    waiting,
+                    active,
+                    navigation_preload: NavigationPreloadState::default(),
+                })
+            }
+            RECORD_VERSION => record.decode().map_err(|error| error.to_string()),
+            other => Err(format!("its version is {other}, not {RECORD_VERSION}")),
+        }
     }
 }
 

@@ -572,7 +572,7 @@ impl SwRegistrations {
     }
 
     /// Store the current state of a stored registration; nothing waits for it.
-    fn refresh_record(&mut self, id: RegistrationId) {
+    pub(crate) fn refresh_record(&mut self, id: RegistrationId) {
         let Some(registration) = self.registrations.get(&id) else {
             return;
         };

@@ -60,6 +60,7 @@ pub mod location;
 pub mod message_channel;
 pub mod message_event;
 pub mod message_port;
+pub mod navigation_preload_manager;
 pub mod navigator;
 pub mod navigator_mixins;
 pub mod navigator_service_worker;

@@ -7,6 +7,7 @@ use sw_traits::{RegistrationInfo, SwRequest, UpdateViaCache};
 use sync_traits::RegistrationReference;
 
 use super::event_target::EventTarget;
+use super::navigation_preload_manager::NavigationPreloadManager;
 use super::periodic_sync_manager::PeriodicSyncManager;
 use super::service_worker::ServiceWorker;
 use super::sync_manager::SyncManager;
@@ -24,6 +25,7 @@ dom_struct! {
         installing: RefCell<Option<Dom<ServiceWorker>>>,
         waiting: RefCell<Option<Dom<ServiceWorker>>>,
         active: RefCell<Option<Dom<ServiceWorker>>>,
+        navigation_preload: OnceCell<Dom<NavigationPreloadManager>>,
         sync: OnceCell<Dom<SyncManager>>,
         periodic_sync: OnceCell<Dom<PeriodicSyncManager>>,
     }
@@ -46,6 +48,7 @@ impl ServiceWorkerRegistration {
             installing: RefCell::default(),
             waiting: RefCell::default(),
             active: RefCell::default(),
+            navigation_preload: OnceCell::new(),
             sync: OnceCell::new(),
             periodic_sync: OnceCell::new(),
         };
@@ -88,6 +91,13 @@ impl ServiceWorkerRegistrationMethods for ServiceWorkerRegistration {
 
     fn active(&self, _: &Realm) -> Option<Dom<ServiceWorker>> {
         self.active.borrow().clone()
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#service-worker-registration-navigationpreload>
+    fn navigation_preload(&self, realm: &Realm) -> Fallible<Dom<NavigationPreloadManager>> {
+        same(&self.navigation_preload, || {
+            NavigationPreloadManager::create(realm, self.reference.0.scope.clone())
+        })
     }
 
     fn scope(&self, _: &Realm) -> UsvString {

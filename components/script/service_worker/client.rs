@@ -17,8 +17,8 @@ use sync_traits::{RegistrationReference, SyncClientEvent, SyncClientHandle, Sync
 
 use crate::bindings::generated::EventInit;
 use crate::bindings::{
-    Dom, Error, Fallible, GlobalKind, NoTrace, Promise, Realm, RealmHandle, ToJs, Traceable,
-    Tracer, Value,
+    ByteString, Dom, Error, Fallible, GlobalKind, NoTrace, Promise, Realm, RealmHandle, ToJs,
+    Traceable, Tracer, Value,
 };
 use crate::dom::client::Client;
 use crate::dom::service_worker::ServiceWorker;
@@ -461,6 +461,13 @@ impl ServiceWorkerClient {
                 frozen(realm, registrations.to_js(realm)?)
             }
             SwAnswer::Boolean(value) => Ok(Value::boolean(value)),
+            SwAnswer::NavigationPreload(state) => {
+                let object = realm.new_object()?;
+                let value = ByteString(state.header_value).to_js(realm)?;
+                object.create_data_property(realm, "enabled", &Value::boolean(state.enabled))?;
+                object.create_data_property(realm, "headerValue", &value)?;
+                Ok(object)
+            }
             SwAnswer::Clients(infos) if wants_one_client => infos.into_iter().next().map_or_else(
                 || Ok(Value::undefined()),
                 |info| Client::create(realm, info),

@@ -19,17 +19,32 @@ enum ServiceWorkerState {
   "redundant"
 };
 
-// Without navigationPreload: there are no fetch events that navigations could wait for.
 [SecureContext, Exposed=(Window,Worker)]
 interface ServiceWorkerRegistration : EventTarget {
   readonly attribute ServiceWorker? installing;
   readonly attribute ServiceWorker? waiting;
   readonly attribute ServiceWorker? active;
+  [SameObject, Throws] readonly attribute NavigationPreloadManager navigationPreload;
   readonly attribute USVString scope;
   readonly attribute ServiceWorkerUpdateViaCache updateViaCache;
   [NewObject] Promise<ServiceWorkerRegistration> update();
   [NewObject] Promise<boolean> unregister();
   attribute EventHandler onupdatefound;
+};
+
+// What a registration says about navigation preload. There are no fetch events yet that could get
+// a preloaded response.
+[SecureContext, Exposed=(Window,Worker)]
+interface NavigationPreloadManager {
+  Promise<undefined> enable();
+  Promise<undefined> disable();
+  Promise<undefined> setHeaderValue(ByteString value);
+  Promise<NavigationPreloadState> getState();
+};
+
+dictionary NavigationPreloadState {
+  boolean enabled = false;
+  ByteString headerValue;
 };
 
 enum ServiceWorkerUpdateViaCache {

@@ -23,9 +23,9 @@ pub use loader::{LoadedScript, ScriptLoader, ScriptRequest};
 pub use message::{SwAnswer, SwClientEvent, SwNotification, SwRegistrationMessage, SwRequest};
 pub use types::{
     ClientDescription, ClientInfo, ClientKind, ClientType, ClientTypeFilter, ClientUpdate,
-    ControllerSource, FrameType, MessageSource, RegistrationInfo, RegistrationSnapshot,
-    ScriptResource, ScriptResourceMap, SerializedMessage, ServiceWorkerInfo, ServiceWorkerState,
-    UpdateViaCache, VisibilityState, WorkerType,
+    ControllerSource, FrameType, MessageSource, NavigationPreloadChange, NavigationPreloadState,
+    RegistrationInfo, RegistrationSnapshot, ScriptResource, ScriptResourceMap, SerializedMessage,
+    ServiceWorkerInfo, ServiceWorkerState, UpdateViaCache, VisibilityState, WorkerType,
 };
 pub use windows::{WindowHost, WindowRequest, WindowResult};
 

@@ -10,8 +10,9 @@ use url::Url;
 use crate::host::{EventOutcome, WorkerEvent, WorkerHostEvent};
 use crate::loader::LoadedScript;
 use crate::types::{
-    ClientDescription, ClientInfo, ClientTypeFilter, ClientUpdate, MessageSource, RegistrationInfo,
-    RegistrationSnapshot, SerializedMessage, ServiceWorkerInfo, UpdateViaCache, WorkerType,
+    ClientDescription, ClientInfo, ClientTypeFilter, ClientUpdate, MessageSource,
+    NavigationPreloadChange, NavigationPreloadState, RegistrationInfo, RegistrationSnapshot,
+    SerializedMessage, ServiceWorkerInfo, UpdateViaCache, WorkerType,
 };
 use crate::windows::WindowResult;
 
@@ -147,6 +148,19 @@ pub enum SwRequest {
         /// The registration's scope.
         scope: Url,
     },
+    /// <https://w3c.github.io/ServiceWorker/#navigation-preload-manager>: what the registration says
+    /// about navigation preload. Answered by [`SwAnswer::NavigationPreload`].
+    NavigationPreload {
+        /// The registration's scope.
+        scope: Url,
+    },
+    /// Change that; only with an active worker. Answered by [`SwAnswer::Done`].
+    ChangeNavigationPreload {
+        /// The registration's scope.
+        scope: Url,
+        /// The change.
+        change: NavigationPreloadChange,
+    },
     /// <https://w3c.github.io/ServiceWorker/#navigator-service-worker-getRegistration>. Answered
     /// by [`SwAnswer::Registration`].
     GetRegistration {
@@ -270,6 +284,8 @@ pub enum SwAnswer {
     Registrations(Vec<RegistrationInfo>),
     /// Yes or no.
     Boolean(bool),
+    /// What a registration says about navigation preload.
+    NavigationPreload(NavigationPreloadState),
     /// Clients, in the order that the spec gives.
     Clients(Vec<ClientInfo>),
     /// A window that was opened, navigated or focused; none, which a script sees as null, when what

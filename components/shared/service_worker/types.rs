@@ -50,6 +50,36 @@ pub enum UpdateViaCache {
     None,
 }
 
+/// Whether navigations begin to be fetched while the worker starts. It is state of the registration;
+/// nothing is fetched so as long as there are no fetch events.
+///
+/// <https://w3c.github.io/ServiceWorker/#dictdef-navigationpreloadstate>
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct NavigationPreloadState {
+    /// <https://w3c.github.io/ServiceWorker/#service-worker-registration-navigation-preload-enabled-flag>
+    pub enabled: bool,
+    /// <https://w3c.github.io/ServiceWorker/#service-worker-registration-navigation-preload-header-value>
+    pub header_value: Vec<u8>,
+}
+
+impl Default for NavigationPreloadState {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            header_value: b"true".to_vec(),
+        }
+    }
+}
+
+/// What a page changes of a [`NavigationPreloadState`].
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub enum NavigationPreloadChange {
+    /// Enable or disable it.
+    Enabled(bool),
+    /// Set the value of the header.
+    HeaderValue(Vec<u8>),
+}
+
 /// <https://w3c.github.io/ServiceWorker/#dfn-service-worker-client-frame-type>
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub enum FrameType {

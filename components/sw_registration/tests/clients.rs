@@ -3,7 +3,8 @@
 use base::ids::{ClientId, WorkerId};
 use sw_traits::{
     ClientDescription, ClientKind, ClientTypeFilter, EventOutcome, FrameType, MessageSource,
-    SerializedMessage, SwAnswer, SwClientEvent, SwNotification, SwRequest, WorkerEvent,
+    NavigationPreloadChange, SerializedMessage, SwAnswer, SwClientEvent, SwNotification, SwRequest,
+    WorkerEvent,
 };
 
 use crate::support::{World, key, register, register_with_scope, sync, url};
@@ -378,4 +379,41 @@ fn a_client_of_one_origin_cannot_be_a_worker_of_another() {
     };
     world.request(id, forged);
     assert_eq!(world.events[&page].len(), events);
+}
+
+#[test]
+fn navigation_preload_is_state_of_the_registration_that_survives() {
+    let (mut world, page, _) = world();
+    let change = |change| SwRequest::ChangeNavigationPreload {
+        scope: url(PAGE),
+        change,
+    };
+    let state = |world: &mut World, page| {
+        let scope = url(PAGE);
+        match world.ask(page, SwRequest::NavigationPreload { scope }) {
+            Ok(SwAnswer::NavigationPreload(state)) => (state.enabled, state.header_value),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(state(&mut world, page), (false, b"true".to_vec()));
+    let value = NavigationPreloadChange::HeaderValue(b"x".to_vec());
+    assert_eq!(world.ask(page, change(value)), Ok(SwAnswer::Done));
+    let enabled = NavigationPreloadChange::Enabled(true);
+    assert_eq!(world.ask(page, change(enabled.clone())), Ok(SwAnswer::Done));
+    // Another origin names the same scope.
+    let stranger = world.attach("https://b.test/");
+    assert_eq!(
+        world.ask_error(stranger, change(enabled.clone())),
+        "InvalidStateError"
+    );
+    assert_eq!(state(&mut world, stranger), (false, b"true".to_vec()));
+    world.run();
+    world.restart();
+    let page = world.attach(PAGE);
+    assert_eq!(state(&mut world, page), (true, b"x".to_vec()));
+    let disabled = NavigationPreloadChange::Enabled(false);
+    assert_eq!(world.ask(page, change(disabled)), Ok(SwAnswer::Done));
+    assert_eq!(state(&mut world, page), (false, b"x".to_vec()));
+    world.request(page, SwRequest::Unregister { scope: url(PAGE) });
+    assert_eq!(world.ask_error(page, change(enabled)), "InvalidStateError");
 }

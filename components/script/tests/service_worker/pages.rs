@@ -175,6 +175,32 @@ fn the_same_registration_is_the_same_object() {
 }
 
 #[test]
+fn navigation_preload_is_state_that_needs_an_active_worker() {
+    let site = Site::new(
+        "let go; oninstall = event => event.waitUntil(new Promise(done => go = done));
+         onmessage = () => go();",
+    );
+    let result = site.page(&format!(
+        "{REGISTER}
+         const preload = registration.navigationPreload, text = async () =>
+           JSON.stringify(await preload.getState());
+         const early = await preload.enable().catch(error => error.name);
+         registration.installing.postMessage(0);
+         await container.ready;
+         const states = [early, await text(), await preload.enable(), await text()];
+         await preload.setHeaderValue('x-\\xe9'); await preload.disable();
+         states.push(await text(), preload === registration.navigationPreload);
+         return states.join();",
+    ));
+    assert_eq!(
+        result,
+        "InvalidStateError,{\"enabled\":false,\"headerValue\":\"true\"},,\
+         {\"enabled\":true,\"headerValue\":\"true\"},\
+         {\"enabled\":false,\"headerValue\":\"x-é\"},true"
+    );
+}
+
+#[test]
 fn what_cannot_be_registered_is_rejected_by_kind() {
     let site = Site::with("", |path| match path {
         "/mail/bad.js" => Some((200, "text/javascript", "let = = 1")),
