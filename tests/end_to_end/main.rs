@@ -5,6 +5,8 @@
 mod bad_input;
 mod demo;
 mod explain;
+#[cfg(target_arch = "x86_64")]
+mod idle;
 mod inspect;
 mod killed;
 mod mdn;

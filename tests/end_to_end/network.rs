@@ -1,6 +1,7 @@
 //! A real server behind a cable: the link, the address, the route and the server go away one at a
 //! time, somebody answers in its place, or nobody does.
 
+use std::fs;
 use std::net::IpAddr;
 use std::path::Path;
 use std::path::PathBuf;
@@ -77,6 +78,15 @@ impl Cable {
         self.near(&format!("route add default via {GATEWAY}"));
     }
 
+    /// Switches the link on, with a way out that leads nowhere.
+    fn plug_into_nothing(&self) {
+        self.near("link set near up");
+        // Nobody has this address, so what is sent to it is never answered.
+        let nobody = format!("neigh replace {SERVER} lladdr 02:00:00:00:00:99 dev near");
+        self.near(&format!("{nobody} nud permanent"));
+        self.near(&format!("route add default via {GATEWAY}"));
+    }
+
     fn unplug(&mut self) {
         self.near("link set near down");
         self.wait_for_network(false);
@@ -110,6 +120,20 @@ impl Cable {
                 |event| matches!(event, ShellEvent::Sync { tag: of, .. } if of == tag),
             );
         }
+    }
+
+    /// How many connections the shell has begun, and how many datagrams it has sent.
+    fn sent(&self) -> [u64; 2] {
+        let counters = fs::read_to_string(format!("/proc/{}/net/snmp", self.shell.id())).unwrap();
+        // Each protocol has a line of names and a line of numbers.
+        let count = |protocol: &str, name: &str| {
+            let mut lines = counters.lines().filter(|line| line.starts_with(protocol));
+            let (names, numbers) = (lines.next().unwrap(), lines.next().unwrap());
+            let mut pairs = names.split(' ').zip(numbers.split(' '));
+            let (_, number) = pairs.find(|(own, _)| *own == name).unwrap();
+            number.parse().unwrap()
+        };
+        [count("Tcp:", "ActiveOpens"), count("Udp:", "OutDatagrams")]
     }
 
     /// It fires by itself, and gets through.
@@ -206,6 +230,36 @@ fn a_server_that_goes_away_while_the_link_stays_up_is_delivered_to_when_it_is_ba
 }
 
 #[test]
+fn a_link_that_flaps_fires_nothing_and_when_nothing_is_due_sends_nothing() {
+    in_new_namespace(
+        "network::a_link_that_flaps_fires_nothing_and_when_nothing_is_due_sends_nothing",
+        || {
+            let mut cable = Cable::new(|options| options);
+            let before = cable.sent();
+            for _ in 0..5 {
+                cable.unplug();
+                cable.plug_in();
+                cable.wait_for_network(true);
+            }
+            cable.unplug();
+            assert_eq!(cable.sent(), before);
+
+            cable.register("flapped");
+            for _ in 0..5 {
+                cable.plug_into_nothing();
+                cable.wait_for_network(true);
+                cable.unplug();
+            }
+            assert_eq!(cable.shell.count_sync("flapped", "dispatched"), 0);
+            cable.plug_in();
+            cable.expect_delivery("flapped");
+            assert_eq!(cable.shell.count_sync("flapped", "dispatched"), 1);
+            cable.quit();
+        },
+    );
+}
+
+#[test]
 fn nothing_fires_into_a_network_that_swallows_everything() {
     in_new_namespace(
         "network::nothing_fires_into_a_network_that_swallows_everything",
@@ -213,11 +267,7 @@ fn nothing_fires_into_a_network_that_swallows_everything() {
             let mut cable = Cable::new(|options| options);
             cable.unplug();
             cable.register("swallowed");
-            cable.near("link set near up");
-            // Nobody has this address, so what is sent to it is never answered.
-            let nobody = format!("neigh replace {SERVER} lladdr 02:00:00:00:00:99 dev near");
-            cable.near(&format!("{nobody} nud permanent"));
-            cable.near(&format!("route add default via {GATEWAY}"));
+            cable.plug_into_nothing();
             cable.wait_for_network(true);
             cable.held_by("swallowed", &["checking", "unreachable"]);
             assert_eq!(cable.held_by("swallowed", &["unreachable"]), "unreachable");

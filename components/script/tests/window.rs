@@ -4,6 +4,7 @@ mod environment;
 mod frames;
 mod loading;
 mod modules;
+mod network;
 mod nodes;
 mod workers;
 

@@ -61,40 +61,6 @@ fn the_window_tells_what_it_is() {
 }
 
 #[test]
-fn the_network_comes_and_goes() {
-    let site = Site::page(
-        "<body><script>ononline = () => console.log('online', navigator.onLine);
-         addEventListener('offline', () => console.log('offline', navigator.onLine));</script>",
-    );
-    let browser = Browser::new();
-    let window = browser.load(site.url("/"));
-    for (link, expected) in [
-        (LinkState::None, "offline false"),
-        (LinkState::Routable, "online true"),
-    ] {
-        browser.network.set_link(link);
-        let (_, report) = window.wait_for(|report| matches!(report, ScriptReport::Console { .. }));
-        assert_eq!(line(report), expected);
-    }
-    window.close();
-}
-
-#[test]
-fn who_begins_to_listen_hears_of_changes_from_then_on() {
-    let site = Site::page("<body></body>");
-    let browser = Browser::new();
-    let window = browser.load(site.url("/"));
-    browser.network.set_link(LinkState::None);
-    // When the page finds itself offline, that is no news any more.
-    while window.text("navigator.onLine") != "false" {}
-    window.text("self.onoffline = self.ononline = (e) => console.log(e.type)");
-    browser.network.set_link(LinkState::Routable);
-    let (_, report) = window.wait_for(|report| matches!(report, ScriptReport::Console { .. }));
-    assert_eq!(line(report), "online");
-    window.close();
-}
-
-#[test]
 fn a_script_that_never_ends_is_stopped_and_the_page_lives_on() {
     let site = Site::page(
         "<body><script>for (;;);</script><script>console.log('next')</script>
