@@ -1,6 +1,11 @@
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PublicKeyData,
+};
+use ring::digest;
 use rustls::ServerConfig;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
@@ -16,6 +21,7 @@ pub struct Certificates {
     certificate_pem: String,
     key: Vec<u8>,
     key_pem: String,
+    key_fingerprint: String,
 }
 
 impl Certificates {
@@ -46,6 +52,7 @@ impl Certificates {
             certificate_pem: certificate.pem(),
             key: key.serialize_der(),
             key_pem: key.serialize_pem(),
+            key_fingerprint: fingerprint(&key),
         })
     }
 
@@ -69,6 +76,12 @@ impl Certificates {
         &self.key_pem
     }
 
+    /// The SHA-256 digest of the server's public key, by which browsers can be told to trust it
+    /// whoever certifies it; base64. <https://www.rfc-editor.org/rfc/rfc7469#section-2.4>
+    pub fn key_fingerprint(&self) -> &str {
+        &self.key_fingerprint
+    }
+
     /// A server with this certificate.
     pub(crate) fn server_config(&self) -> Result<ServerConfig, rustls::Error> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -80,6 +93,11 @@ impl Certificates {
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
     }
+}
+
+fn fingerprint(key: &KeyPair) -> String {
+    let digest = digest::digest(&digest::SHA256, &key.subject_public_key_info());
+    BASE64_STANDARD.encode(digest)
 }
 
 impl std::fmt::Debug for Certificates {
