@@ -49,12 +49,15 @@ pub(crate) struct WptArguments {
     /// Who runs the tests
     #[arg(long, value_enum, default_value = "syncshell")]
     pub(crate) browser: BrowserName,
-    /// The program of another browser
+    /// The program of another browser; by default the one on the path
     #[arg(long, value_name = "FILE")]
     pub(crate) binary: Option<PathBuf>,
-    /// Compare two reports, and write wpt/results.md
+    /// Show two reports side by side, and run nothing
     #[arg(long, value_names = ["FILE", "FILE"], num_args = 2)]
     pub(crate) compare: Option<Vec<PathBuf>>,
+    /// Write what is compared to this file too, as a document in Markdown
+    #[arg(long, value_name = "FILE", requires = "compare")]
+    pub(crate) markdown: Option<PathBuf>,
 }
 
 /// The command line of a process that runs one test, and prints one line of JSON.

@@ -3,10 +3,12 @@
 //! - [`suite`]: which tests there are; [`site`]: what serves them;
 //! - [`supervisor`]: runs one in a process of its own, in which [`engine`] is, and [`driver`]
 //!   does what the test asks;
+//! - [`chromium`]: runs one in an installed Chromium;
 //! - [`expectations`]: what should come of it, in the form of [`ini`];
 //! - [`output`], [`report`], [`compare`]: what is told of it.
 
 mod arguments;
+mod chromium;
 mod compare;
 mod driver;
 mod engine;
@@ -24,7 +26,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fs;
 use std::io::{self, Write as _};
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -33,16 +35,19 @@ use base::time::Clock;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use arguments::BrowserName;
 pub(crate) use arguments::{EngineArguments, WptArguments, WptTestArguments};
 pub(crate) use engine::run as run_engine;
 
 use crate::clock::SystemClock;
+use chromium::Chromium;
+use compare::Comparison;
 use expectations::{Difference, MetaFile};
 use output::{Progress, Summary};
 use process::ProcessGroups;
 use report::{Report, ReportedTest, RunInfo};
 use result::{Status, TestResult};
-use site::Site;
+use site::{OpenSite, Site};
 use suite::{List, Test};
 use supervisor::{Job, Supervisor};
 
@@ -61,10 +66,15 @@ pub(crate) fn run_test(arguments: WptTestArguments) -> Result<(), String> {
 
 /// Run tests.
 pub(crate) fn run(arguments: &WptArguments) -> Result<ExitCode, String> {
-    let root = suite::root(arguments.root.as_deref())?;
-    if let Some([first, second]) = arguments.compare.as_deref() {
-        return compare_reports(&root, first, second);
+    if let Some(files) = &arguments.compare {
+        return compare_reports(arguments, files);
     }
+    let root = suite::root(arguments.root.as_deref())?;
+    // While there is one thread.
+    let networks = match arguments.browser {
+        BrowserName::Chromium => chromium::prepare_networks(),
+        BrowserName::Syncshell => Ok(()),
+    };
     let list = match &arguments.upstream {
         Some(name) if arguments.paths.is_empty() => List::read(&root, name)?,
         _ => List::default(),
@@ -90,14 +100,55 @@ pub(crate) fn run(arguments: &WptArguments) -> Result<ExitCode, String> {
     fs::write(&certificate, site.certificates().authority_pem())
         .map_err(|error| format!("cannot write {}: {error}", certificate.display()))?;
     let groups = ProcessGroups::default();
+    let (browser, meta) = match arguments.browser {
+        BrowserName::Syncshell => (
+            Browser::Own(Supervisor::new(Some(certificate), groups.clone())?),
+            load_expectations(&root.join("meta"), &tests)?,
+        ),
+        // What is expected is what this engine does.
+        BrowserName::Chromium => (
+            Browser::Chromium(find_chromium(arguments, &groups, &site, networks)?),
+            BTreeMap::new(),
+        ),
+    };
     let run = Run {
         arguments,
-        supervisor: Supervisor::new(Some(certificate), groups.clone())?,
+        browser,
         groups,
-        meta: load_expectations(&root.join("meta"), &tests)?,
+        meta,
         list,
     };
     run.run(tests)
+}
+
+fn find_chromium(
+    arguments: &WptArguments,
+    groups: &ProcessGroups,
+    site: &OpenSite,
+    networks: Result<(), String>,
+) -> Result<Chromium, String> {
+    let chromium = Chromium::find(
+        arguments.binary.as_deref(),
+        groups.clone(),
+        site.addresses(),
+        site.certificates(),
+        networks.is_ok(),
+    )?;
+    let offline = match networks {
+        Ok(()) => "a link that goes down, in a network namespace".to_owned(),
+        Err(reason) => format!("emulated by Chromium, because the system permits {reason}"),
+    };
+    anstream::println!("Chromium {}", chromium.version);
+    anstream::println!("offline is {offline}");
+    anstream::println!(
+        "{}",
+        if chromium.moves_clocks() {
+            "libfaketime moves the clock"
+        } else {
+            "the clock cannot be moved: libfaketime is not installed"
+        }
+    );
+    Ok(chromium)
 }
 
 fn name_tests(tests: &[wpt_server::Test]) -> Result<ExitCode, String> {
@@ -108,13 +159,16 @@ fn name_tests(tests: &[wpt_server::Test]) -> Result<ExitCode, String> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn compare_reports(root: &Path, first: &Path, second: &Path) -> Result<ExitCode, String> {
-    let [first, second] = [first, second].map(Report::read);
-    let text = compare::compare(&first?, &second?);
-    let file = root.join("results.md");
-    fs::write(&file, format!("# Two browsers, the same tests\n\n{text}"))
-        .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
-    write!(io::stdout(), "{text}").map_err(|error| error.to_string())?;
+fn compare_reports(arguments: &WptArguments, files: &[PathBuf]) -> Result<ExitCode, String> {
+    let [first, second] = files else {
+        return Err("two reports are compared".to_owned());
+    };
+    let comparison = Comparison::new(&Report::read(first)?, &Report::read(second)?);
+    if let Some(file) = &arguments.markdown {
+        fs::write(file, comparison.markdown())
+            .map_err(|error| format!("cannot write {}: {error}", file.display()))?;
+    }
+    write!(io::stdout(), "{}", comparison.text()).map_err(|error| error.to_string())?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -130,10 +184,32 @@ fn load_expectations(meta: &Path, tests: &[Test]) -> Result<BTreeMap<String, Met
     Ok(files)
 }
 
+/// Who runs the tests.
+enum Browser {
+    Own(Supervisor),
+    Chromium(Chromium),
+}
+
+impl Browser {
+    fn run(&self, job: &Job) -> TestResult {
+        match self {
+            Self::Own(supervisor) => supervisor.run(job),
+            Self::Chromium(chromium) => chromium.run(job),
+        }
+    }
+
+    fn run_info(&self) -> RunInfo {
+        match self {
+            Self::Own(_) => RunInfo::new("syncshell", env!("CARGO_PKG_VERSION"), ""),
+            Self::Chromium(chromium) => RunInfo::new("chromium", &chromium.version, ""),
+        }
+    }
+}
+
 /// One run of several tests.
 struct Run<'a> {
     arguments: &'a WptArguments,
-    supervisor: Supervisor,
+    browser: Browser,
     groups: ProcessGroups,
     meta: BTreeMap<String, MetaFile>,
     list: List,
@@ -154,7 +230,7 @@ impl Run<'_> {
             .map_err(|error| error.to_string())?;
         if let Some(file) = &self.arguments.report {
             let report = Report {
-                run_info: RunInfo::new("syncshell", env!("CARGO_PKG_VERSION"), ""),
+                run_info: self.browser.run_info(),
                 time_start: start.as_millis(),
                 time_end: clock.now().wall.as_millis(),
                 results: results
@@ -245,7 +321,7 @@ impl Run<'_> {
         match disabled {
             Some(reason) => TestResult::new(Status::Skip, Some(reason.to_owned())),
             None => self
-                .supervisor
+                .browser
                 .run(&test.job(self.arguments.timeout_multiplier)),
         }
     }

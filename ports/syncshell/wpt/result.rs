@@ -159,19 +159,25 @@ pub(crate) struct HarnessReport {
 }
 
 #[derive(Deserialize)]
-struct HarnessSubtest {
+pub(crate) struct HarnessSubtest {
     name: String,
     status: u64,
     message: Option<String>,
 }
 
-impl From<HarnessReport> for TestResult {
-    fn from(report: HarnessReport) -> Self {
-        let subtests = report.subtests.into_iter().map(|subtest| SubtestResult {
+impl From<HarnessSubtest> for SubtestResult {
+    fn from(subtest: HarnessSubtest) -> Self {
+        Self {
             name: subtest.name,
             status: Status::of_subtest(subtest.status),
             message: subtest.message,
-        });
+        }
+    }
+}
+
+impl From<HarnessReport> for TestResult {
+    fn from(report: HarnessReport) -> Self {
+        let subtests = report.subtests.into_iter().map(SubtestResult::from);
         Self {
             subtests: subtests.collect(),
             ..Self::new(Status::of_file(report.status), report.message)
