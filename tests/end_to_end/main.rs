@@ -16,6 +16,7 @@ mod network;
 mod offline;
 mod periodic;
 mod permissions;
+mod scripts;
 mod tls;
 
 use tests::{Shell, ShellOptions};
