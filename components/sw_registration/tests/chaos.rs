@@ -1,15 +1,15 @@
 //! Random things in random order: whatever happens, everybody gets an answer, once, and the store
 //! holds what the pages see.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base::ids::{ClientId, RequestId};
 use proptest::prelude::*;
 use storage::Tree;
 use sw_registration::SwPolicy;
 use sw_traits::{
-    ClientKind, ClientUpdate, ControllerSource, EventOutcome, SerializedMessage, SwRequest,
-    VisibilityState,
+    ClientKind, ClientUpdate, ControllerSource, EventOutcome, SerializedMessage, SwClientEvent,
+    SwRequest, VisibilityState,
 };
 
 use crate::support::{World, register, register_with_scope, sync, url};
@@ -43,6 +43,9 @@ enum Step {
     OpenWindow(usize),
     FocusWindow(usize, usize),
     EndWindowRequest(Option<usize>),
+    AskAsWorker(usize, usize),
+    HoldStarts(bool),
+    FailStarts(bool),
     StopWorker(usize),
     Dispatch(usize),
     Hold(bool, bool),
@@ -95,6 +98,9 @@ fn step() -> impl Strategy<Value = Step> {
         one_of().prop_map(Step::OpenWindow),
         (one_of(), one_of()).prop_map(|(worker, client)| Step::FocusWindow(worker, client)),
         prop::option::of(one_of()).prop_map(Step::EndWindowRequest),
+        (one_of(), 0..3_usize).prop_map(|(worker, what)| Step::AskAsWorker(worker, what)),
+        any::<bool>().prop_map(Step::HoldStarts),
+        any::<bool>().prop_map(Step::FailStarts),
         (0..2_usize).prop_map(Step::StopWorker),
         (0..2_usize).prop_map(Step::Dispatch),
         (any::<bool>(), any::<bool>()).prop_map(|(loads, commits)| Step::Hold(loads, commits)),
@@ -191,6 +197,9 @@ fn take(world: &mut World, asked: &mut Asked, step: &Step) {
                 world.end_window_request(Ok(shown));
             }
         }
+        Step::HoldStarts(true) => world.hold_starts = true,
+        Step::HoldStarts(false) => world.answer_starts(),
+        Step::FailStarts(fail) => world.extra_words = if fail { " throw" } else { "" },
         Step::StopWorker(scope) => world.stop_worker(SCOPES[scope]),
         Step::Dispatch(scope) => asked.tokens.push(world.dispatch(SCOPES[scope], sync("x"))),
         Step::Hold(loads, commits) => (world.hold_loads, world.hold_commits) = (loads, commits),
@@ -247,6 +256,18 @@ fn take_as_worker(world: &mut World, asked: &Asked, step: &Step) {
                 let _ = world.ask(client, SwRequest::ClaimClients);
             }
         }
+        Step::AskAsWorker(number, what) => {
+            let scope = url(SCOPES[0]);
+            let body = match what {
+                0 => SwRequest::Update { scope },
+                1 => SwRequest::Unregister { scope },
+                _ => register(SCRIPTS[0]),
+            };
+            // The worker may end before its answer.
+            if let Some(client) = worker_client(world, number) {
+                world.request(client, body);
+            }
+        }
         Step::GetClient(worker, number) => {
             // One that is not ready may stay so for ever.
             if let Some(worker) = worker_client(world, worker) {
@@ -276,7 +297,9 @@ fn calm_down(world: &mut World) {
     while !world.window_requests.is_empty() {
         world.end_window_request(Ok(None));
     }
+    world.extra_words = "";
     for _ in 0..20 {
+        world.answer_starts();
         world.answer_loads();
         world.answer_commits();
         world.end_held_events(&EventOutcome::Fulfilled);
@@ -290,6 +313,34 @@ fn check_store(world: &World) -> Result<(), TestCaseError> {
     prop_assert_eq!(world.stored(Tree::ServiceWorkers), snapshot.len());
     let scripts: usize = snapshot.iter().map(|found| found.scripts.0).sum();
     prop_assert_eq!(world.stored(Tree::Scripts), scripts);
+    Ok(())
+}
+
+/// What a page makes of all that it was told is what there is.
+fn check_view(world: &World, client: ClientId) -> Result<(), TestCaseError> {
+    let mut registrations = BTreeMap::new();
+    let mut states = BTreeMap::new();
+    for event in world.events.get(&client).into_iter().flatten() {
+        match event {
+            SwClientEvent::RegistrationChanged(info) => {
+                registrations.insert(info.id, (**info).clone());
+            }
+            SwClientEvent::WorkerStateChanged { worker } => {
+                states.insert(worker.id, worker.state);
+            }
+            _ => {}
+        }
+    }
+    for found in world.machine.snapshot() {
+        let Some(mut seen) = registrations.remove(&found.registration.id) else {
+            continue;
+        };
+        let workers = [&mut seen.installing, &mut seen.waiting, &mut seen.active];
+        for worker in workers.into_iter().flatten() {
+            worker.state = states.get(&worker.id).copied().unwrap_or(worker.state);
+        }
+        prop_assert_eq!(seen, found.registration);
+    }
     Ok(())
 }
 
@@ -336,6 +387,7 @@ proptest! {
             let told = world.controllers(*client).last().and_then(|(worker, _)| *worker);
             let is_gone = told.is_some_and(|worker| world.is_redundant(worker));
             prop_assert!(!is_gone, "a client is controlled by a worker that is gone");
+            check_view(&world, *client)?;
         }
         let seen_workers: usize = world
             .machine
@@ -363,6 +415,9 @@ proptest! {
             let page = world.attach(SCOPES[0]);
             world.request(page, SwRequest::Unregister { scope: url(SCOPES[0]) });
             world.ask_registration(page, register(SCRIPTS[0]));
+            let starts = world.starts.len();
+            world.ask_registration(page, SwRequest::Update { scope: url(SCOPES[0]) });
+            prop_assert_eq!(world.starts.len(), starts, "an update that changes nothing");
             let token = world.dispatch(SCOPES[0], sync("last"));
             prop_assert_eq!(&world.outcomes[&token], &EventOutcome::Fulfilled);
             world.detach(page);
