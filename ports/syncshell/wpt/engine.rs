@@ -68,14 +68,16 @@ pub(crate) fn run(arguments: EngineArguments) -> Result<(), String> {
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| error.to_string())?;
     let time_limit = arguments.time_limit;
     let (sender, receiver) = unbounded();
-    let result = match TestEngine::start(arguments, sender) {
-        Ok(mut engine) => engine.serve(&receiver, time_limit),
-        Err(error) => Some(TestResult::error(error)),
+    let mut engine = TestEngine::start(arguments, sender);
+    let result = match &mut engine {
+        Ok(engine) => engine.serve(&receiver, time_limit),
+        Err(error) => Some(TestResult::error(std::mem::take(error))),
     };
     if let Some(result) = result {
         tell(&EngineMessage::Result(result))?;
     }
-    // The profile is thrown away, or the process is to be killed: nothing ends in order.
+    // The profile is thrown away, or the process is to be killed: nothing ends in order, so the
+    // engine is not dropped.
     std::process::exit(0)
 }
 
