@@ -1,0 +1,13 @@
+// META: title=Background Sync: insecure contexts
+
+'use strict';
+
+test(() => {
+  assert_false(self.isSecureContext);
+  assert_false('SyncManager' in self);
+}, 'SyncManager is not exposed in an insecure context');
+
+test(() => {
+  assert_false(self.isSecureContext);
+  assert_false('ServiceWorkerRegistration' in self && 'sync' in ServiceWorkerRegistration.prototype);
+}, 'registration.sync is not exposed in an insecure context');
