@@ -1,6 +1,7 @@
 //! What windows and workers need from outside, and what they report.
 
 use std::fmt::{self, Write};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,15 +70,18 @@ pub struct ScriptLimits {
     pub memory_limit: usize,
     /// Bytes of native stack.
     pub stack_size: usize,
+    /// How many processors scripts are told of.
+    pub processors: NonZeroUsize,
 }
 
 impl Default for ScriptLimits {
-    /// 10 seconds, 128 MiB, 512 KiB.
+    /// 10 seconds, 128 MiB, 512 KiB, one processor.
     fn default() -> Self {
         Self {
             task_time_limit: Duration::from_secs(10),
             memory_limit: 128 << 20,
             stack_size: 512 << 10,
+            processors: NonZeroUsize::MIN,
         }
     }
 }

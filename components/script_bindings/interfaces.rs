@@ -129,13 +129,14 @@ impl Emitter<'_, '_> {
             .collect::<String>();
         Ok(format!(
             "InterfaceDescriptor {{ name: {:?}, parent: {parent:?}, exposure: {}, global: {}, \
-             no_interface_object: {}, constructor: {constructor}, attributes: &[{}], \
+             no_interface_object: {}, window_aliases: &{:?}, constructor: {constructor}, attributes: &[{}], \
              operations: &[{}], constants: &[{constants}], iterable: {iterable}, \
              indexed: {:?} }},\n",
             interface.name,
             exposure(interface.exposure),
             interface.global,
             interface.no_interface_object,
+            interface.window_aliases,
             members.attributes,
             members.operations,
             interface.indexed.as_ref().map(|_| interface.value_iterable),

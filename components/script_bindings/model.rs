@@ -51,6 +51,7 @@ pub(crate) struct Interface {
     pub(crate) global: bool,
     /// `[LegacyNoInterfaceObject]`.
     pub(crate) no_interface_object: bool,
+    pub(crate) window_aliases: Vec<String>,
     pub(crate) constructors: Vec<Vec<Argument>>,
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) operations: Vec<Operation>,

@@ -390,6 +390,7 @@ fn empty(name: &str, exposure: Exposure) -> Interface {
         exposure,
         global: false,
         no_interface_object: false,
+        window_aliases: Vec::new(),
         constructors: Vec::new(),
         attributes: Vec::new(),
         operations: Vec::new(),
@@ -408,11 +409,18 @@ fn header(name: &str, list: Option<&ExtendedAttributeList<'_>>) -> Result<Interf
         "SecureContext",
         "Global",
         "LegacyNoInterfaceObject",
+        "LegacyWindowAlias",
     ];
     let attributes = Attributes::new(name, list, &allowed)?;
     let mut interface = empty(name, attributes.exposure(name)?);
     interface.global = attributes.has("Global");
     interface.no_interface_object = attributes.has("LegacyNoInterfaceObject");
+    interface.window_aliases = attributes
+        .value("LegacyWindowAlias")
+        .into_iter()
+        .flatten()
+        .map(|alias| (*alias).to_owned())
+        .collect();
     Ok(interface)
 }
 

@@ -1,8 +1,10 @@
 //! The engine with QuickJS in it, as every command that runs sites starts it.
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 
 use base::channel::{Callback, bounded};
 use base::time::Clock;
@@ -18,8 +20,9 @@ pub(crate) fn start(
     builder: Builder,
     clock: Arc<dyn Clock>,
     report: Callback<ScriptReport>,
-    limits: ScriptLimits,
+    mut limits: ScriptLimits,
 ) -> Result<(Engine, Services), String> {
+    limits.processors = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let mut services = None;
     let engine = builder
         .start(|handles| {

@@ -58,6 +58,8 @@ pub struct InterfaceDescriptor {
     pub exposure: Exposure,
     pub global: bool,
     pub no_interface_object: bool,
+    /// Further names of the constructor in windows.
+    pub window_aliases: &'static [&'static str],
     pub constructor: ConstructorDescriptor,
     pub attributes: &'static [AttributeDescriptor],
     pub operations: &'static [OperationDescriptor],
@@ -109,13 +111,21 @@ pub struct NamespaceDescriptor {
     pub operations: &'static [OperationDescriptor],
 }
 
+/// A member with `[LegacyUnforgeable]`: its name and its functions.
+#[derive(Clone)]
+enum Unforgeable {
+    /// Getter and setter.
+    Attribute(&'static str, Value, Value),
+    Operation(&'static str, Value),
+}
+
 /// A realm's constructors, prototypes and intrinsics.
 #[derive(Default)]
 pub(super) struct Interfaces {
     prototypes: Vec<Option<Value>>,
     constructors: Vec<Option<Value>>,
-    /// What each instance gets as own accessors: name, getter, setter.
-    unforgeables: Vec<Vec<(&'static str, Value, Value)>>,
+    /// What each instance gets as properties of its own.
+    unforgeables: Vec<Vec<Unforgeable>>,
     /// The prototypes of default iterators, by the iterable interface.
     pub(super) iterators: BTreeMap<usize, Value>,
     pub(super) intrinsics: BTreeMap<&'static str, Value>,
@@ -125,9 +135,14 @@ impl Traceable for Interfaces {
     fn trace(&self, tracer: &mut Tracer<'_>) {
         self.prototypes.trace(tracer);
         self.constructors.trace(tracer);
-        for (_, getter, setter) in self.unforgeables.iter().flatten() {
-            tracer.value(getter);
-            tracer.value(setter);
+        for member in self.unforgeables.iter().flatten() {
+            match member {
+                Unforgeable::Attribute(_, getter, setter) => {
+                    tracer.value(getter);
+                    tracer.value(setter);
+                }
+                Unforgeable::Operation(_, function) => tracer.value(function),
+            }
         }
         self.iterators.trace(tracer);
         self.intrinsics.trace(tracer);
@@ -159,15 +174,22 @@ impl Realm {
         interface: InterfaceId,
         object: &Value,
     ) -> Fallible<()> {
-        let accessors = self
+        let members = self
             .interfaces
             .borrow()
             .unforgeables
             .get(interface.0)
             .cloned()
             .unwrap_or_default();
-        for (name, getter, setter) in accessors {
-            object.define_accessor(self, name, &getter, &setter, Flags::ENUMERABLE)?;
+        for member in members {
+            match member {
+                Unforgeable::Attribute(name, getter, setter) => {
+                    object.define_accessor(self, name, &getter, &setter, Flags::ENUMERABLE)?;
+                }
+                Unforgeable::Operation(name, function) => {
+                    object.define(self, name, &function, Flags::ENUMERABLE)?;
+                }
+            }
         }
         Ok(())
     }
@@ -241,7 +263,7 @@ pub(super) fn define_all(realm: &Realm, global_interface: InterfaceId) -> Fallib
 struct Built {
     prototype: Option<Value>,
     constructor: Option<Value>,
-    unforgeables: Vec<(&'static str, Value, Value)>,
+    unforgeables: Vec<Unforgeable>,
 }
 
 impl Built {
@@ -285,12 +307,20 @@ impl Built {
                 &home
             };
             if attribute.unforgeable {
-                unforgeables.push((attribute.name, getter, setter));
+                unforgeables.push(Unforgeable::Attribute(attribute.name, getter, setter));
             } else {
                 home.define_accessor(realm, attribute.name, &getter, &setter, Flags::ACCESSOR)?;
             }
         }
         for operation in interface.operations {
+            if !operation.exposure.includes(realm) {
+                continue;
+            }
+            if operation.unforgeable {
+                let function = operation_function(realm, operation)?;
+                unforgeables.push(Unforgeable::Operation(operation.name, function));
+                continue;
+            }
             let home = if operation.is_static {
                 &constructor
             } else {
@@ -308,6 +338,11 @@ impl Built {
         if !interface.no_interface_object {
             realm.define_global(interface.name, &constructor)?;
         }
+        if realm.kind() == GlobalKind::Window {
+            for alias in interface.window_aliases {
+                realm.define_global(alias, &constructor)?;
+            }
+        }
         Ok(Self {
             prototype: Some(prototype),
             constructor: Some(constructor),
@@ -316,7 +351,7 @@ impl Built {
     }
 }
 
-type Inherited = (Value, Option<Value>, Vec<(&'static str, Value, Value)>);
+type Inherited = (Value, Option<Value>, Vec<Unforgeable>);
 
 /// What an interface takes over from the one it inherits from.
 fn inherited(realm: &Realm, interface: &InterfaceDescriptor) -> Fallible<Inherited> {
@@ -353,22 +388,18 @@ fn accessor(realm: &Realm, attribute: &AttributeDescriptor) -> Fallible<(Value, 
 }
 
 fn define_operation(realm: &Realm, home: &Value, operation: &OperationDescriptor) -> Fallible<()> {
-    if !operation.exposure.includes(realm) {
-        return Ok(());
-    }
-    let function = new_function(
+    let function = operation_function(realm, operation)?;
+    home.define(realm, operation.name, &function, Flags::ALL)
+}
+
+fn operation_function(realm: &Realm, operation: &OperationDescriptor) -> Fallible<Value> {
+    new_function(
         realm,
         operation.function,
         operation.name,
         operation.length,
         None,
-    )?;
-    let flags = if operation.unforgeable {
-        Flags::ENUMERABLE
-    } else {
-        Flags::ALL
-    };
-    home.define(realm, operation.name, &function, flags)
+    )
 }
 
 fn define_iterable(
@@ -405,7 +436,9 @@ fn define_namespace(realm: &Realm, namespace: &NamespaceDescriptor) -> Fallible<
     // The console's prototype is an empty object for historical reasons; it is the one namespace.
     let object = realm.new_object_with_prototype(&realm.new_object()?)?;
     for operation in namespace.operations {
-        define_operation(realm, &object, operation)?;
+        if operation.exposure.includes(realm) {
+            define_operation(realm, &object, operation)?;
+        }
     }
     let tag = realm.new_string(namespace.name)?;
     object.define(

@@ -4,6 +4,7 @@
 
 use super::error::Fallible;
 use super::realm::Realm;
+use super::rejections;
 use super::value::Value;
 
 /// Paths from the global object; after `get `, the getter of an accessor.
@@ -48,6 +49,9 @@ const MEMBERS: &[&str] = &[
     "String.prototype.valueOf",
     "URIError",
     "Uint8Array.prototype.set",
+    "WeakSet",
+    "WeakSet.prototype.add",
+    "WeakSet.prototype.delete",
 ];
 
 /// Takes the members into a new realm's intrinsics. Those that the engine does not have are left
@@ -72,6 +76,12 @@ pub(super) fn capture(realm: &Realm) -> Fallible<()> {
         let next = iterator.get(realm, "next")?;
         realm.interfaces.borrow_mut().intrinsics.insert(name, next);
     }
+    let outstanding = realm.intrinsic("WeakSet")?.construct(realm, &[])?;
+    realm
+        .interfaces
+        .borrow_mut()
+        .intrinsics
+        .insert(rejections::OUTSTANDING, outstanding);
     Ok(())
 }
 

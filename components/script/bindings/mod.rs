@@ -72,6 +72,7 @@ mod iterable;
 pub(crate) mod module;
 pub mod promise;
 pub mod realm;
+mod rejections;
 pub mod report;
 pub mod runtime;
 pub mod strings;

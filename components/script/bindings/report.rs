@@ -83,7 +83,7 @@ pub fn report_exception(realm: &Realm, error: Error) {
 
 /// One promise of those that nothing handled.
 pub(super) fn report_rejection(realm: &Realm, promise: &Value, reason: Value) {
-    let handled = promise_rejection_event::fire(realm, "unhandledrejection", promise, &reason);
+    let handled = promise_rejection_event::fire_unhandled(realm, promise, &reason);
     if !handled {
         let report = ExceptionReport {
             is_rejection: true,

@@ -14,8 +14,8 @@ use rquickjs::qjs;
 use super::error::Fallible;
 use super::host_object::{HasInterface, HostClass, register_class};
 use super::realm::{Realm, RealmHandle, RealmOptions};
+use super::rejections::Rejections;
 use super::report;
-use super::value::Value;
 
 /// Limits of one runtime.
 #[derive(Clone, Copy, Debug)]
@@ -64,50 +64,10 @@ pub struct RuntimeState {
     globals: RefCell<BTreeMap<usize, NonNull<Realm>>>,
     /// How many realms there have been.
     realm_count: Cell<u64>,
-    rejections: RefCell<Rejections>,
-    /// Whether handlers are being told of rejections.
-    notifying: Cell<bool>,
+    pub(super) rejections: Rejections,
     cleanups: RefCell<Vec<Box<dyn FnOnce()>>>,
     /// What the module script that is being looked at imports from.
     requested_modules: RefCell<Vec<String>>,
-}
-
-/// The promises that nothing handled so far.
-///
-/// <https://html.spec.whatwg.org/multipage/webappapis.html#about-to-be-notified-rejected-promises-list>
-#[derive(Default)]
-struct Rejections {
-    /// In the order in which they were rejected.
-    queue: BTreeMap<u64, Rejection>,
-    /// Where in the queue the promise of this address is; the queue keeps it alive.
-    places: BTreeMap<Option<usize>, u64>,
-    last: u64,
-}
-
-impl Rejections {
-    fn add(&mut self, rejection: Rejection) {
-        self.last += 1;
-        self.places.insert(rejection.promise.address(), self.last);
-        self.queue.insert(self.last, rejection);
-    }
-
-    fn remove(&mut self, promise: &Value) -> Option<Rejection> {
-        let place = self.places.remove(&promise.address())?;
-        self.queue.remove(&place)
-    }
-
-    fn take_first(&mut self) -> Option<Rejection> {
-        let (_, rejection) = self.queue.pop_first()?;
-        self.places.remove(&rejection.promise.address());
-        Some(rejection)
-    }
-}
-
-/// A promise that was rejected while nothing handled it.
-struct Rejection {
-    promise: Value,
-    reason: Value,
-    realm: RealmHandle,
 }
 
 impl ScriptRuntime {
@@ -138,8 +98,7 @@ impl ScriptRuntime {
             closing: Cell::new(false),
             globals: RefCell::new(BTreeMap::new()),
             realm_count: Cell::new(0),
-            rejections: RefCell::default(),
-            notifying: Cell::new(false),
+            rejections: Rejections::default(),
             cleanups: RefCell::default(),
             requested_modules: RefCell::default(),
         });
@@ -151,8 +110,8 @@ impl ScriptRuntime {
             qjs::JS_SetMemoryLimit(runtime, limits.memory as _);
             qjs::JS_SetMaxStackSize(runtime, limits.stack as _);
             qjs::JS_SetInterruptHandler(runtime, Some(interrupt), state.as_ptr().cast());
-            qjs::JS_SetHostPromiseRejectionTracker(runtime, Some(track_rejection), ptr::null_mut());
         }
+        super::rejections::install(runtime);
         super::module::install(runtime);
         let state = this.state();
         for (id, class) in [
@@ -212,7 +171,7 @@ impl ScriptRuntime {
 impl Drop for ScriptRuntime {
     fn drop(&mut self) {
         self.discard_microtasks();
-        drop(self.state().rejections.take());
+        self.state().rejections.clear();
         drop(self.state().cleanups.take());
         self.collect_garbage();
         let values = self.state().values.get();
@@ -421,7 +380,7 @@ impl RuntimeState {
         self.leave_script();
         // Step 4: notify about rejected promises.
         self.in_checkpoint.set(false);
-        self.notify_about_rejected_promises();
+        self.rejections.notify(|| self.is_stopped());
         // Step 5: what is to end with the task, such as that new transactions are active.
         for cleanup in self.cleanups.take() {
             cleanup();
@@ -453,58 +412,10 @@ impl RuntimeState {
             qjs::JS_SetMaxStackSize(self.runtime, self.stack as _);
         }
     }
-
-    /// <https://html.spec.whatwg.org/multipage/webappapis.html#notify-about-rejected-promises>
-    fn notify_about_rejected_promises(&self) {
-        // The checkpoint after a handler leaves what it rejected to the one who called the handler.
-        if self.notifying.replace(true) {
-            return;
-        }
-        // One that is handled meanwhile is taken out of the list by the tracker.
-        loop {
-            let rejection = self.rejections.borrow_mut().take_first();
-            let Some(rejection) = rejection else {
-                break;
-            };
-            if self.is_stopped() {
-                continue;
-            }
-            report::report_rejection(&rejection.realm, &rejection.promise, rejection.reason);
-        }
-        self.notifying.set(false);
-    }
 }
 
 unsafe extern "C" fn interrupt(_: *mut qjs::JSRuntime, state: *mut c_void) -> i32 {
     // SAFETY: the state lives until the runtime is freed.
     let state = unsafe { &*state.cast::<RuntimeState>() };
     i32::from(state.is_stopped())
-}
-
-/// <https://html.spec.whatwg.org/multipage/webappapis.html#the-hostpromiserejectiontracker-implementation>
-unsafe extern "C" fn track_rejection(
-    context: *mut qjs::JSContext,
-    promise: qjs::JSValue,
-    reason: qjs::JSValue,
-    is_handled: bool,
-    _: *mut c_void,
-) {
-    let Some(realm) = Realm::of_context(context) else {
-        return;
-    };
-    let promise = Value::borrowed(realm.runtime(), promise);
-    let state = realm.state();
-    if is_handled {
-        let removed = state.rejections.borrow_mut().remove(&promise);
-        // Not before the borrow has ended.
-        drop(removed);
-    } else {
-        let reason = Value::borrowed(realm.runtime(), reason);
-        let rejection = Rejection {
-            promise,
-            reason,
-            realm: realm.root(),
-        };
-        state.rejections.borrow_mut().add(rejection);
-    }
 }

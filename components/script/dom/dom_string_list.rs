@@ -19,6 +19,15 @@ impl DomStringList {
     /// The engine is out of memory.
     pub(crate) fn sorted(realm: &Realm, mut strings: Vec<DomString>) -> Fallible<Dom<Self>> {
         strings.sort();
+        Self::new(realm, strings)
+    }
+
+    /// A list of these strings.
+    ///
+    /// # Errors
+    ///
+    /// The engine is out of memory.
+    pub(crate) fn new(realm: &Realm, strings: Vec<DomString>) -> Fallible<Dom<Self>> {
         Dom::new(
             realm,
             Self {

@@ -41,6 +41,7 @@ const OF_WINDOWS: &[&str] = &[
     "onfocus",
     "onload",
     "onhashchange",
+    "onlanguagechange",
     "onmessage",
     "onoffline",
     "ononline",

@@ -1,10 +1,13 @@
 //! <https://html.spec.whatwg.org/multipage/nav-history-apis.html#the-location-interface>
 
+use std::cell::OnceCell;
 use std::rc::Rc;
 
 use base::exception::DomExceptionName;
 use url::{Url, quirks};
 
+use super::dom_string_list::DomStringList;
+use super::window_or_worker_global_scope::same;
 use crate::bindings::generated::LocationMethods;
 use crate::bindings::{Dom, Error, Fallible, Realm, RealmHandle, Reflector, UsvString};
 use crate::environment::Environment;
@@ -15,6 +18,7 @@ dom_struct! {
     /// <https://html.spec.whatwg.org/multipage/nav-history-apis.html#the-location-interface>
     pub struct Location {
         pub(crate) reflector: Reflector,
+        ancestor_origins: OnceCell<Dom<DomStringList>>,
     }
 }
 
@@ -29,6 +33,7 @@ impl Location {
             realm,
             Self {
                 reflector: Reflector::default(),
+                ancestor_origins: OnceCell::new(),
             },
         )
     }
@@ -77,6 +82,20 @@ fn parse(realm: &Realm, text: &str) -> Fallible<Url> {
 }
 
 impl LocationMethods for Location {
+    /// <https://html.spec.whatwg.org/multipage/nav-history-apis.html#dom-location-ancestororigins>
+    fn ancestor_origins(&self, realm: &Realm) -> Fallible<Dom<DomStringList>> {
+        same(&self.ancestor_origins, || {
+            let origins = page(realm)?.context.ancestor_origins();
+            DomStringList::new(
+                realm,
+                origins
+                    .iter()
+                    .map(|origin| origin.as_str().into())
+                    .collect(),
+            )
+        })
+    }
+
     fn href(&self, realm: &Realm) -> UsvString {
         url(realm).to_string().into()
     }

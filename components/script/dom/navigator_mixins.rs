@@ -3,7 +3,8 @@
 //! <https://html.spec.whatwg.org/multipage/system-state.html#client-identification>
 
 use crate::bindings::generated::{
-    NavigatorIdMethods, NavigatorLanguageMethods, NavigatorOnLineMethods,
+    NavigatorConcurrentHardwareMethods, NavigatorIdMethods, NavigatorLanguageMethods,
+    NavigatorOnLineMethods,
 };
 use crate::bindings::{DomObject, DomString, Fallible, Realm, ToJs, Value};
 use crate::environment::Environment;
@@ -13,6 +14,9 @@ use crate::network_watch::is_online;
 const LANGUAGE: &str = "en";
 
 /// What sites have come to expect of every engine; the user agent is the one that servers are told.
+/// Of the compatibility modes it is Gecko's, which does not name a vendor.
+///
+/// <https://html.spec.whatwg.org/multipage/system-state.html#concept-navigator-compatibility-mode>
 impl<T: DomObject> NavigatorIdMethods for T {
     fn app_code_name(&self, _: &Realm) -> DomString {
         "Mozilla".into()
@@ -24,7 +28,11 @@ impl<T: DomObject> NavigatorIdMethods for T {
 
     fn app_version(&self, realm: &Realm) -> DomString {
         let user_agent = self.user_agent(realm).to_string();
-        user_agent.strip_prefix("Mozilla/").unwrap_or("5.0").into()
+        let trail = user_agent.strip_prefix("Mozilla/").unwrap_or("5.0 ()");
+        match trail.split_once(';') {
+            Some((start, _)) => format!("{start})").into(),
+            None => trail.into(),
+        }
     }
 
     fn platform(&self, _: &Realm) -> DomString {
@@ -38,6 +46,26 @@ impl<T: DomObject> NavigatorIdMethods for T {
     fn user_agent(&self, _: &Realm) -> DomString {
         net::NetConfig::default().user_agent.into()
     }
+
+    fn product_sub(&self, _: &Realm) -> DomString {
+        "20100101".into()
+    }
+
+    fn vendor(&self, _: &Realm) -> DomString {
+        "".into()
+    }
+
+    fn vendor_sub(&self, _: &Realm) -> DomString {
+        "".into()
+    }
+
+    fn taint_enabled(&self, _: &Realm) -> Fallible<bool> {
+        Ok(false)
+    }
+
+    fn oscpu(&self, _: &Realm) -> DomString {
+        "".into()
+    }
 }
 
 impl<T: DomObject> NavigatorLanguageMethods for T {
@@ -49,6 +77,15 @@ impl<T: DomObject> NavigatorLanguageMethods for T {
         let languages = vec![DomString::from(LANGUAGE)].to_js(realm)?;
         languages.freeze(realm)?;
         Ok(languages)
+    }
+}
+
+impl<T: DomObject> NavigatorConcurrentHardwareMethods for T {
+    /// <https://html.spec.whatwg.org/multipage/workers.html#dom-navigator-hardwareconcurrency>
+    fn hardware_concurrency(&self, realm: &Realm) -> u64 {
+        Environment::of(realm).map_or(1, |environment| {
+            environment.services.limits.processors.get() as u64
+        })
     }
 }
 

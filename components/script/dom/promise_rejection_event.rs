@@ -43,16 +43,28 @@ impl PromiseRejectionEventMethods for PromiseRejectionEvent {
     }
 }
 
-/// Fires an event about a promise at the global object. Returns whether a listener handled it.
-pub(crate) fn fire(realm: &Realm, type_: &str, promise: &Value, reason: &Value) -> bool {
+/// Fires `unhandledrejection` at the global object. Returns whether a listener handled it.
+pub(crate) fn fire_unhandled(realm: &Realm, promise: &Value, reason: &Value) -> bool {
+    let init = EventInit {
+        cancelable: true,
+        ..EventInit::default()
+    };
+    fire(realm, "unhandledrejection", init, promise, reason)
+}
+
+/// Fires `rejectionhandled` at the global object.
+pub(crate) fn fire_handled(realm: &Realm, promise: &Value, reason: &Value) {
+    let init = EventInit::default();
+    fire(realm, "rejectionhandled", init, promise, reason);
+}
+
+/// Returns whether a listener canceled the event.
+fn fire(realm: &Realm, type_: &str, init: EventInit, promise: &Value, reason: &Value) -> bool {
     let Some(target) = realm.global::<EventTarget>() else {
         return false;
     };
     let init = PromiseRejectionEventInit {
-        parent: EventInit {
-            cancelable: true,
-            ..EventInit::default()
-        },
+        parent: init,
         promise: Object(promise.clone()),
         reason: Some(reason.clone()),
     };

@@ -144,15 +144,6 @@ impl WindowMethods for Window {
         same(&self.crypto, || Crypto::new(realm))
     }
 
-    fn origin(&self, realm: &Realm) -> crate::bindings::UsvString {
-        crate::environment::Environment::of(realm)
-            .map_or_else(
-                |_| "null".to_owned(),
-                |environment| environment.serialized_origin(),
-            )
-            .into()
-    }
-
     fn name(&self, realm: &Realm) -> DomString {
         context(realm)
             .map(|context| context.name())

@@ -1,16 +1,19 @@
 //! <https://w3c.github.io/ServiceWorker/#windowclient>
 
+use std::cell::OnceCell;
+
 use sw_traits::{ClientInfo, SwRequest, VisibilityState};
 
 use super::client::Client;
 use crate::bindings::generated::{DocumentVisibilityState, WindowClientMethods};
-use crate::bindings::{Dom, Fallible, Promise, Realm, Value};
+use crate::bindings::{Dom, Fallible, Promise, Realm, ToJs, UsvString, Value};
 use crate::service_worker::client::ServiceWorkerClient;
 
 dom_struct! {
     /// <https://w3c.github.io/ServiceWorker/#windowclient>
     pub struct WindowClient {
         pub(crate) parent: Client,
+        ancestor_origins: OnceCell<Value>,
     }
 }
 
@@ -18,7 +21,11 @@ impl WindowClient {
     /// <https://w3c.github.io/ServiceWorker/#create-windowclient-algorithm>
     pub(super) fn create(realm: &Realm, info: ClientInfo) -> Fallible<Value> {
         let parent = Client::new_inherited(info);
-        Ok(Dom::new(realm, Self { parent })?.value())
+        let this = Self {
+            parent,
+            ancestor_origins: OnceCell::new(),
+        };
+        Ok(Dom::new(realm, this)?.value())
     }
 }
 
@@ -32,6 +39,18 @@ impl WindowClientMethods for WindowClient {
 
     fn focused(&self, _: &Realm) -> bool {
         self.parent.info().focused
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#client-ancestororigins>
+    fn ancestor_origins(&self, realm: &Realm) -> Fallible<Value> {
+        if let Some(origins) = self.ancestor_origins.get() {
+            return Ok(origins.clone());
+        }
+        let origins = self.parent.info().ancestor_origins.iter();
+        let origins: Vec<UsvString> = origins.map(|origin| origin.as_str().into()).collect();
+        let origins = origins.to_js(realm)?;
+        origins.freeze(realm)?;
+        Ok(self.ancestor_origins.get_or_init(|| origins).clone())
     }
 
     /// <https://w3c.github.io/ServiceWorker/#client-focus>

@@ -14,9 +14,10 @@ use crate::bindings::generated::{
 };
 use crate::bindings::report::report_exception;
 use crate::bindings::{
-    ByteString, Dom, DomObject, DomString, Error, Fallible, Promise, Realm, Value,
+    ByteString, Dom, DomObject, DomString, Error, Fallible, Promise, Realm, UsvString, Value,
 };
 use crate::cache_client::CacheClient;
+use crate::environment::Environment;
 use crate::event_loop::EventLoop;
 use crate::fetch;
 use crate::indexed_database::client::DatabaseClient;
@@ -33,8 +34,24 @@ fn event_loop(realm: &Realm) -> Fallible<Rc<EventLoop>> {
 
 /// Windows and workers differ only in their realm.
 impl<T: DomObject> WindowOrWorkerGlobalScopeMethods for T {
+    /// <https://html.spec.whatwg.org/multipage/webappapis.html#dom-origin>
+    fn origin(&self, realm: &Realm) -> UsvString {
+        Environment::of(realm)
+            .map_or_else(
+                |_| "null".to_owned(),
+                |environment| environment.serialized_origin(),
+            )
+            .into()
+    }
+
     fn is_secure_context(&self, realm: &Realm) -> bool {
         realm.is_secure_context()
+    }
+
+    /// <https://html.spec.whatwg.org/multipage/webappapis.html#dom-crossoriginisolated>
+    fn cross_origin_isolated(&self, _: &Realm) -> bool {
+        // Origins share processes, so no document or worker can have the capability.
+        false
     }
 
     fn caches(&self, realm: &Realm) -> Fallible<Dom<CacheStorage>> {

@@ -291,7 +291,7 @@ impl BrowsingContext {
     }
 
     /// <https://html.spec.whatwg.org/multipage/dom.html#concept-document-ancestor-origins-list>
-    pub(super) fn ancestor_origins(&self) -> Vec<String> {
+    pub(crate) fn ancestor_origins(&self) -> Vec<String> {
         let mut origins = Vec::new();
         let mut outer = self.container_page();
         while let Some(page) = outer {

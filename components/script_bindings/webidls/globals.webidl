@@ -7,6 +7,7 @@ interface Window : EventTarget {
   [LegacyUnforgeable] readonly attribute any window;
   [Replaceable] readonly attribute any self;
   attribute OnErrorEventHandler onerror;
+  attribute EventHandler onlanguagechange;
   attribute EventHandler onload;
   attribute EventHandler onoffline;
   attribute EventHandler ononline;
@@ -18,8 +19,10 @@ interface Window : EventTarget {
 interface WorkerGlobalScope : EventTarget {
   readonly attribute any self;
   attribute OnErrorEventHandler onerror;
+  attribute EventHandler onlanguagechange;
   attribute EventHandler onoffline;
   attribute EventHandler ononline;
+  attribute EventHandler onrejectionhandled;
   attribute EventHandler onunhandledrejection;
 };
 
@@ -28,7 +31,9 @@ interface ServiceWorkerGlobalScope : WorkerGlobalScope {
 };
 
 interface mixin WindowOrWorkerGlobalScope {
+  [Replaceable] readonly attribute USVString origin;
   readonly attribute boolean isSecureContext;
+  readonly attribute boolean crossOriginIsolated;
   DOMString btoa(DOMString data);
   ByteString atob(DOMString data);
   long setTimeout(TimerHandler handler, optional long timeout = 0, any... arguments);

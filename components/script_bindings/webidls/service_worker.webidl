@@ -104,11 +104,13 @@ interface Client {
   undefined postMessage(any message, optional StructuredSerializeOptions options = {});
 };
 
-// Without ancestorOrigins and navigate(): a service worker cannot move windows yet.
+// Without navigate(): a service worker cannot move windows yet. `ancestorOrigins` is a
+// FrozenArray<USVString>, always the same one.
 [Exposed=ServiceWorker]
 interface WindowClient : Client {
   readonly attribute DocumentVisibilityState visibilityState;
   readonly attribute boolean focused;
+  [SameObject, Throws] readonly attribute any ancestorOrigins;
   [NewObject] Promise<WindowClient> focus();
 };
 

@@ -1,6 +1,6 @@
 // https://url.spec.whatwg.org/#api
 
-[Exposed=*]
+[Exposed=*, LegacyWindowAlias=webkitURL]
 interface URL {
   constructor(USVString url, optional USVString base);
   static URL? parse(USVString url, optional USVString base);

@@ -32,10 +32,6 @@ partial interface Window {
 callback FrameRequestCallback = undefined (DOMHighResTimeStamp time);
 typedef double DOMHighResTimeStamp;
 
-partial interface Window {
-  [Replaceable] readonly attribute USVString origin;
-};
-
 [Exposed=Window]
 interface Location {
   [LegacyUnforgeable] stringifier attribute USVString href;
@@ -50,6 +46,7 @@ interface Location {
   [LegacyUnforgeable] undefined assign(USVString url);
   [LegacyUnforgeable] undefined replace(USVString url);
   [LegacyUnforgeable] undefined reload();
+  [LegacyUnforgeable, SameObject, Throws] readonly attribute DOMStringList ancestorOrigins;
 };
 
 [Exposed=Window]
@@ -68,3 +65,4 @@ Navigator includes NavigatorID;
 Navigator includes NavigatorLanguage;
 Navigator includes NavigatorOnLine;
 Navigator includes NavigatorServiceWorker;
+Navigator includes NavigatorConcurrentHardware;

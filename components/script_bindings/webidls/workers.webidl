@@ -61,6 +61,7 @@ WorkerNavigator includes NavigatorID;
 WorkerNavigator includes NavigatorLanguage;
 WorkerNavigator includes NavigatorOnLine;
 WorkerNavigator includes NavigatorServiceWorker;
+WorkerNavigator includes NavigatorConcurrentHardware;
 
 [Exposed=Worker]
 interface WorkerLocation {

@@ -220,7 +220,7 @@ pub(crate) fn message(bytes: Vec<u8>) -> WorkerEvent {
             frame_type: FrameType::TopLevel,
             visibility: VisibilityState::Visible,
             focused: true,
-            ancestor_origins: Vec::new(),
+            ancestor_origins: vec!["https://top.test".to_owned()],
         }),
         origin: StorageKey::from_url(&url("")).unwrap(),
         message: bytes.into(),
@@ -243,7 +243,8 @@ fn a_message_comes_with_its_source() {
              e.ports.length, Object.isFrozen(e.ports), e.source === s,
              e instanceof ExtendableMessageEvent);
            console.log(s instanceof WindowClient, s.url, s.frameType, s.type, s.focused,
-             s.visibilityState, s.id.length);
+             s.visibilityState, s.id.length, s.ancestorOrigins.join(),
+             Object.isFrozen(s.ancestorOrigins), s.ancestorOrigins === s.ancestorOrigins);
          };
          onmessageerror = e => console.log(e.type, e.data);",
     );
@@ -259,7 +260,8 @@ fn a_message_comes_with_its_source() {
         [
             "{\"a\":[1,\"x\"],\"b\":\"1970-01-01T00:00:00.005Z\"} 5 https://example.test true 0 \
              true true true",
-            "true https://example.test/mail/#inbox top-level window true visible 36",
+            "true https://example.test/mail/#inbox top-level window true visible 36 \
+             https://top.test true true",
             "messageerror null",
         ]
     );

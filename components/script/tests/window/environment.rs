@@ -61,6 +61,51 @@ fn the_window_tells_what_it_is() {
 }
 
 #[test]
+fn a_rejection_that_is_handled_late_is_told_in_a_task_of_its_own() {
+    let site = Site::page("<body>");
+    let browser = Browser::new();
+    let window = browser.load(site.url("/"));
+    window.text(
+        "self.log = [];
+         onunhandledrejection = e => {
+           e.preventDefault();
+           log.push('not ' + e.reason);
+           if (e.reason === 'early') early.catch(() => {});
+         };
+         onrejectionhandled = e => {
+           log.push(e.reason, e.promise === late, e.cancelable, e.isTrusted);
+         };
+         self.late = Promise.reject('late'); self.early = Promise.reject('early'); ''",
+    );
+    assert_eq!(window.text("log.join()"), "not late,not early");
+    window.text("late.catch(() => log.push('caught')); late.catch(() => {}); ''");
+    assert_eq!(
+        window.text("new Promise(resolve => setTimeout(() => resolve(log.join())))"),
+        "not late,not early,caught,late,true,false,true"
+    );
+    window.close();
+}
+
+#[test]
+fn members_that_no_script_may_forge_belong_to_the_object() {
+    let site = Site::page("<body>");
+    let browser = Browser::new();
+    let window = browser.load(site.url("/"));
+    let script = "
+        const { value, writable, enumerable, configurable } =
+          Object.getOwnPropertyDescriptor(location, 'assign');
+        [typeof value, writable, enumerable, configurable, 'assign' in Location.prototype,
+         webkitURL === URL, location.ancestorOrigins.length,
+         location.ancestorOrigins === location.ancestorOrigins, crossOriginIsolated,
+         navigator.hardwareConcurrency].join()";
+    assert_eq!(
+        window.text(script),
+        "function,false,true,false,false,true,0,true,false,1"
+    );
+    window.close();
+}
+
+#[test]
 fn a_script_that_never_ends_is_stopped_and_the_page_lives_on() {
     let site = Site::page(
         "<body><script>for (;;);</script><script>console.log('next')</script>

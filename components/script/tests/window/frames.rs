@@ -38,10 +38,11 @@ fn a_frame_has_a_document_at_once_and_shows_its_page_later() {
             before.join(), at_once.join(), frame.contentWindow === proxy,
             frame.contentDocument !== blank, proxy.document === frame.contentDocument,
             proxy.document.title, proxy.x, proxy.location.pathname, blank.defaultView,
+            [...proxy.location.ancestorOrigins].join() === origin,
             events.join()].join(' '))))";
     assert_eq!(
         window.text(script),
-        ",,0 about:blank,complete,BODY,1,true,true,true,true,true,true,0 true true true a 7 /a  load"
+        ",,0 about:blank,complete,BODY,1,true,true,true,true,true,true,0 true true true a 7 /a  true load"
     );
     assert_eq!(
         window.text("frame.remove(); [frame.contentWindow, length, proxy.closed, proxy.parent, proxy.x].join()"),
