@@ -25,9 +25,16 @@ pub(crate) struct WptArguments {
     /// or in a folder above
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
-    /// Run upstream's tests: those of a list in wpt/lists, or those that PATH names
-    #[arg(long, value_name = "LIST", num_args = 0..=1, require_equals = true, default_missing_value = "T1core")]
-    pub(crate) upstream: Option<String>,
+    /// Run upstream's tests: those that PATH names, or those of lists in wpt/lists
+    #[arg(
+        long,
+        value_name = "LISTS",
+        num_args = 0..=1,
+        require_equals = true,
+        value_delimiter = ',',
+        default_missing_value = "T1core,T1ext"
+    )]
+    pub(crate) upstream: Option<Vec<String>>,
     /// How many tests run at once; by default as many as there are processors
     #[arg(long, value_name = "NUMBER")]
     pub(crate) jobs: Option<NonZeroUsize>,

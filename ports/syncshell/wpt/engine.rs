@@ -11,7 +11,9 @@ use engine::{Builder, Engine};
 use net::NetConfig;
 use net_monitor::{NetworkScript, ScriptedSource};
 use network_traits::{HostMap, LinkState};
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{
+    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 use script::{ScriptLimits, ScriptReport, Services, WindowHandle, WindowOptions};
 use storage::Location;
 use url::Url;
@@ -24,6 +26,12 @@ use crate::embedding;
 
 /// The function by which pages call.
 const BINDING: &str = "__wptDriver";
+
+/// Bytes of memory that a process may have: a page that takes more ends its engine, and nothing else.
+const MEMORY_LIMIT: u64 = 1 << 30;
+
+/// How much may wait to be told; what pages print beyond that is lost.
+const MOST_WAITING: usize = 1000;
 
 /// How long the harness gets to report that the time is up.
 const REPORT_TIME: Duration = Duration::from_secs(5);
@@ -66,6 +74,7 @@ pub(super) struct TestEngine {
 pub(crate) fn run(arguments: EngineArguments) -> Result<(), String> {
     // Nobody wants the result when the runner is gone.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| error.to_string())?;
+    limit_memory()?;
     let time_limit = arguments.time_limit;
     let (sender, receiver) = unbounded();
     let mut engine = TestEngine::start(arguments, sender);
@@ -79,6 +88,16 @@ pub(crate) fn run(arguments: EngineArguments) -> Result<(), String> {
     // The profile is thrown away, or the process is to be killed: nothing ends in order, so the
     // engine is not dropped.
     std::process::exit(0)
+}
+
+/// Keep the process from taking the machine's memory.
+fn limit_memory() -> Result<(), String> {
+    let limit = Rlimit {
+        current: Some(MEMORY_LIMIT),
+        ..getrlimit(Resource::Data)
+    };
+    setrlimit(Resource::Data, limit)
+        .map_err(|error| format!("cannot limit the memory of the engine: {error}"))
 }
 
 /// Tell the supervisor something.
@@ -115,7 +134,19 @@ impl TestEngine {
             task_time_limit: arguments.time_limit,
             ..ScriptLimits::default()
         };
-        let report = Callback::to_sender(&sender, Input::Script);
+        let report = Callback::new({
+            let sender = sender.clone();
+            move |report| {
+                let is_talk = matches!(
+                    report,
+                    ScriptReport::Console { .. } | ScriptReport::ScriptError { .. }
+                );
+                if !is_talk || sender.len() < MOST_WAITING {
+                    // After the end nobody listens.
+                    let _ = sender.send(Input::Script(report));
+                }
+            }
+        });
         let (engine, services) = embedding::start(builder, movable, report, limits)?;
         let options = WindowOptions::new(arguments.url.clone())
             .with_binding(BINDING, Callback::to_sender(&sender, Input::Called));
@@ -140,7 +171,13 @@ impl TestEngine {
         let mut time_is_up = false;
         loop {
             let left = deadline.saturating_sub(clock.elapsed());
-            let ended = match receiver.recv_timeout(Some(left)) {
+            // A page that never stops talking does not get more time for it.
+            let received = if left.is_zero() {
+                Received::TimedOut
+            } else {
+                receiver.recv_timeout(Some(left))
+            };
+            let ended = match received {
                 Received::Message(input) => self.take(input),
                 Received::TimedOut if time_is_up || self.only_loads => {
                     return Some(TestResult::new(Status::Timeout, None));

@@ -76,7 +76,7 @@ pub(crate) fn run(arguments: &WptArguments) -> Result<ExitCode, String> {
         BrowserName::Syncshell => Ok(()),
     };
     let list = match &arguments.upstream {
-        Some(name) if arguments.paths.is_empty() => List::read(&root, name)?,
+        Some(names) if arguments.paths.is_empty() => List::read(&root, names)?,
         _ => List::default(),
     };
     let paths = if list.paths.is_empty() {
@@ -86,6 +86,9 @@ pub(crate) fn run(arguments: &WptArguments) -> Result<ExitCode, String> {
     };
     let site = Site::prepare(&root, arguments.upstream.is_some())?;
     let tests = wpt_server::find(site.tree(), paths).map_err(|error| error.to_string())?;
+    if tests.is_empty() {
+        return Err(format!("there is no test in {}", root.display()));
+    }
     if arguments.list {
         return name_tests(&tests);
     }

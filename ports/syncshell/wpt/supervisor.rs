@@ -23,6 +23,9 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How many lines of what an engine says are kept.
 const KEPT_LINES: usize = 40;
 
+/// How many characters of each are kept.
+const LONGEST_LINE: usize = 300;
+
 /// How often a test may restart its engine.
 const MOST_RESTARTS: usize = 20;
 
@@ -187,6 +190,9 @@ impl Process {
     ) -> Option<EngineMessage> {
         loop {
             let left = deadline.saturating_sub(clock.elapsed());
+            if left.is_zero() {
+                return None;
+            }
             match self.heard.recv_timeout(Some(left)) {
                 Received::Message(Heard::Message(message)) => match *message {
                     EngineMessage::Log(line) => keep(log, line),
@@ -216,7 +222,11 @@ impl Process {
     }
 }
 
-pub(super) fn keep(log: &mut VecDeque<String>, line: String) {
+pub(super) fn keep(log: &mut VecDeque<String>, mut line: String) {
+    if let Some((end, _)) = line.char_indices().nth(LONGEST_LINE) {
+        line.truncate(end);
+        line.push('…');
+    }
     if log.len() == KEPT_LINES {
         log.pop_front();
     }
