@@ -1,5 +1,9 @@
 // META: title=Background Sync: how many events at once
+// META: script=/resources/testdriver.js?feature=bidi
+// META: script=/resources/testdriver-vendor.js
 // META: script=resources/helpers.js
+// META: script=resources/log.js
+// META: script=resources/other-origin.sub.js
 
 'use strict';
 
@@ -24,3 +28,22 @@ promise_test(async t => {
   await Promise.all(events.map(event => event.fulfil()));
   await worker.tags_become([], 'all have their turn');
 }, 'At most 8 events are handled at once, and each has its turn');
+
+promise_test(async t => {
+  const worker = await start_worker(t);
+  const key = unique_name();
+  const popup = await open_window(t, other_origin);
+  const scope = await start_remote_worker(t, popup, other_origin, `log-worker.js?key=${key}`);
+  const tags = Array.from({length: 20}, (_, index) => `tag ${index}`);
+  await Promise.all(tags.map(tag => worker.register(tag)));
+  const events = await worker.next_events(8);
+  await popup.call('register', scope, 'of another origin');
+  await events.shift().fulfil();
+  await events.shift().fulfil();
+  const [event] = await new ServerLog(key).read(1);
+  assert_equals(event.tag, 'of another origin');
+  for (let left = tags.length - 2; left > 0; --left) {
+    await (events.shift() || await worker.next_event()).fulfil();
+  }
+  await worker.tags_become([]);
+}, 'An origin with many tags does not hold up another one');

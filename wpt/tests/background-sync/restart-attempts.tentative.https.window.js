@@ -10,6 +10,28 @@
 
 restart_tests([
   {
+    name: 'A tag that was removed after its last attempt does not come back',
+    before: async t => {
+      const worker = await start_worker(t);
+      await worker.register('tag');
+      for (let last = false; !last;) {
+        const event = await worker.next_event();
+        last = event.lastChance;
+        await event.reject();
+        await worker.barrier();
+        await test_driver.advance_time(longer_than_any_back_off);
+      }
+      await worker.tags_become([]);
+      return {scope: worker.scope};
+    },
+    after: async (t, {scope}) => {
+      const worker = await find_worker(t, scope);
+      assert_array_equals(await worker.tags(), []);
+      await back_off_is_over();
+      await worker.assert_no_event();
+    },
+  },
+  {
     name: 'Attempts that failed before the restart count',
     before: async t => {
       const worker = await start_worker(t);

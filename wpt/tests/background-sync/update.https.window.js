@@ -97,3 +97,15 @@ promise_test(async t => {
   await again.fulfil();
   await worker.tags_become([]);
 }, 'A tag that was registered again during the event of the old worker fires after the update');
+
+promise_test(async t => {
+  const worker = await start_worker(t);
+  await worker.register('tag');
+  const event = await worker.next_event();
+  const second = await update(worker, 'second', 'installed');
+  await worker.call_on(second, 'skip_waiting');
+  assert_equals(worker.registration.waiting, second, 'it waits for the event of the first worker');
+  await event.fulfil();
+  await until_state(second, 'activated');
+  await worker.tags_become([], 'the event of the old worker counts');
+}, 'A new worker that calls skipWaiting() waits until the old one has handled its event');

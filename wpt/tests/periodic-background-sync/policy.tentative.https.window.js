@@ -97,3 +97,18 @@ promise_test(async t => {
   await set_permission(t, 'background-sync', 'denied');
   await until_equal(() => worker.periodic_tags(), []);
 }, 'The revocation of "background-sync" removes periodic syncs too');
+
+promise_test(async t => {
+  const worker = await start_periodic_worker(t);
+  await worker.registration.periodicSync.register('tag');
+  await until_due();
+  await (await worker.next_event()).reject();
+  await worker.barrier();
+  await go_offline(t);
+  await test_driver.advance_time(longer_than_any_back_off);
+  await worker.assert_no_event('nothing fires while offline');
+  await go_online();
+  const event = await worker.next_event();
+  assert_equals(event.tag, 'tag');
+  await event.fulfil();
+}, 'A retry that is due while offline comes when the browser is online');

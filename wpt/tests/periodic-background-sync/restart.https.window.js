@@ -29,12 +29,6 @@ restart_tests([
     after: async (t, state) => assert_array_equals(await tags(state), ['tag']),
   },
   {
-    name: 'A tag with a lone surrogate survives unchanged',
-    before: async t => (await start(t, 'a\ud800\0', 3 * day)).state,
-    after: async (t, state) =>
-      assert_array_equals((await tags(state)).map(printable), [printable('a\ud800\0')]),
-  },
-  {
     name: 'A tag that was unregistered does not come back',
     before: async t => {
       const {worker, state} = await start(t, 'tag', 3 * day);

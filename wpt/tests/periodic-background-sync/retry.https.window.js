@@ -39,3 +39,28 @@ promise_test(async t => {
   await until_due();
   assert_equals((await worker.next_event()).tag, 'tag');
 }, 'A tag stays when its worker is terminated during the event');
+
+promise_test(async t => {
+  const worker = await start_periodic_worker(t);
+  await worker.registration.periodicSync.register('tag');
+  await until_due();
+  await (await worker.next_event()).reject();
+  await worker.barrier();
+  await worker.registration.periodicSync.unregister('tag');
+  assert_array_equals(await worker.periodic_tags(), []);
+  await test_driver.advance_time(longer_than_any_back_off);
+  await until_due();
+  await worker.assert_no_event('it is not registered');
+}, 'A tag that is unregistered while it waits for a retry does not fire again');
+
+promise_test(async t => {
+  const worker = await start_periodic_worker(t);
+  await worker.registration.periodicSync.register('tag');
+  await until_due();
+  await (await worker.next_event()).reject();
+  await worker.barrier();
+  await worker.registration.unregister();
+  const again = await start_worker(t, {scope: worker.scope});
+  await until_due();
+  await again.assert_no_event('the retry is gone with the registration');
+}, 'A retry goes when the service worker is unregistered');

@@ -100,6 +100,8 @@ const calls = {
     onsync: 'onsync' in self,
     onperiodicsync: 'onperiodicsync' in self,
   }),
+  fetch: async url => (await fetch(url)).status,
+  skip_waiting: () => self.skipWaiting(),
   // Registers from within an event that is held, and settles it then.
   register_and_settle: async (tag, id, outcome) => {
     await registration.sync.register(tag);

@@ -239,7 +239,7 @@ async function until_equal(read, expected, description) {
 
 // Gives the browser time for what it is doing.
 function one_round_trip() {
-  return new Promise(resolve => setTimeout(resolve, 10));
+  return new Promise(resolve => step_timeout(resolve, 10));
 }
 
 // Registers a service worker with a scope of its own, which goes at the end of the test, and waits until it is
@@ -287,9 +287,20 @@ async function set_permission(test, name, state, default_state = 'granted') {
   await test_driver.set_permission({name}, state);
 }
 
+// The same for another origin than that of the page.
+async function set_permission_of(test, origin, name, state, default_state = 'granted') {
+  const set = state =>
+    test_driver.bidi.permissions.set_permission({descriptor: {name}, state, origin});
+  test.add_cleanup(() => set(default_state).catch(() => {}));
+  await set(state);
+}
+
 // The permission that periodic sync needs, until the end of the test.
-function allow_periodic_sync(test) {
-  return set_permission(test, 'periodic-background-sync', 'granted', 'denied');
+function allow_periodic_sync(test, origin = location.origin) {
+  const name = 'periodic-background-sync';
+  return origin === location.origin
+    ? set_permission(test, name, 'granted', 'denied')
+    : set_permission_of(test, origin, name, 'granted', 'denied');
 }
 
 // Tests that go on after the browser was killed and started again. Each has `before(test)`, which gives what
