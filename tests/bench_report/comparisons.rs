@@ -246,8 +246,8 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
         Aim::Value(2.0 * MILLISECOND),
     ),
     line(
-        "route added to first line of the `sync` handler, worker runs; workers:",
-        ("route to handler, running", "engine", "p50"),
+        "link up to first line of the `sync` handler, worker runs; workers:",
+        ("link to handler, running", "engine", "p50"),
         ALL,
         Constant(
             "shipping browser, measured elsewhere",
@@ -256,8 +256,8 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
         Aim::Value(15.0 * MILLISECOND),
     ),
     line(
-        "route added to first line of the `sync` handler, worker stopped; workers:",
-        ("route to handler, stopped", "engine", "p50"),
+        "link up to first line of the `sync` handler, worker stopped; workers:",
+        ("link to handler, stopped", "engine", "p50"),
         ALL,
         Constant(
             "shipping browser, measured elsewhere",
@@ -266,8 +266,8 @@ pub(crate) const COMPARISONS: &[Comparison] = &[
         Aim::Value(20.0 * MILLISECOND),
     ),
     line(
-        "route added until the server is known to answer; workers:",
-        ("route to probe, running", "engine", "p50"),
+        "link up until the server is known to answer; workers:",
+        ("link to probe, running", "engine", "p50"),
         ALL,
         Nothing,
         Aim::Nothing,

@@ -1,7 +1,7 @@
-//! From the moment at which the way to a server is there again to the `sync` handler. The server is
-//! on the other end of a cable; what comes and goes is the route. Were it the link, the measure would
-//! be how long the system's kernel takes to ask for the neighbour's address again: a second, whenever
-//! the other end was not ready for its first question.
+//! From the moment at which a link is up again to the `sync` handler. The server is on the other end
+//! of a cable, which is what switches its end off and on. Both ends know each other's addresses:
+//! otherwise the measure would be how long the system's kernel takes to ask for them again, a second
+//! whenever the other end was not ready for its first question.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -35,7 +35,7 @@ const OWN: &str = "10.20.0.1";
 const SERVER: &str = "10.20.0.2";
 const PORT: u16 = 8443;
 
-/// From the route to the answer of the probe, and to the first line of the handler. Skipped where the
+/// From the link to the answer of the probe, and to the first line of the handler. Skipped where the
 /// system permits no network namespaces.
 pub(crate) fn link_up(bench: &mut Bench) {
     let events = bench.choose(100, 3).to_string();
@@ -48,7 +48,7 @@ pub(crate) fn link_up(bench: &mut Bench) {
             return;
         };
         let mut figures = figures.into_iter();
-        for row in ["route to probe", "route to handler"] {
+        for row in ["link to probe", "link to handler"] {
             for metric in ["p50", "p99"] {
                 let row = format!("{row}, {worker}");
                 bench.value(&row, "engine", 1, (metric, "ns"), figures.next().unwrap());
@@ -78,7 +78,9 @@ impl FarSite {
         let mut lines = BufReader::new(process.stdout.take().unwrap());
         let mut wait = || lines.read_line(&mut String::new()).unwrap();
         wait();
-        ip("link add near type veth peer name far");
+        ip(
+            "link add near address 02:00:00:00:00:01 type veth peer name far address 02:00:00:00:00:02",
+        );
         ip(&format!("link set far netns {}", process.id()));
         process.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
         wait();
@@ -140,16 +142,17 @@ fn serve(client: TcpStream, config: Arc<ServerConfig>) -> std::io::Result<()> {
     client.flush()
 }
 
-/// The `ip` of iproute2, ready to act at once when it gets a line.
+/// The `ip` of iproute2 on the far machine, ready to act at once when it gets a line.
 struct Ready {
     process: Child,
     input: ChildStdin,
 }
 
 impl Ready {
-    fn new() -> Self {
-        let mut process = Command::new("ip")
-            .args(["-batch", "-"])
+    fn on(site: &FarSite) -> Self {
+        let mut process = Command::new("nsenter")
+            .args(["--net", "--target", &site.process.id().to_string()])
+            .args(["--", "ip", "-batch", "-"])
             .stdin(Stdio::piped())
             .spawn()
             .unwrap();
@@ -204,11 +207,11 @@ pub(crate) fn in_child(profile: &str, events: u64, worker: &str) {
         }))
         .unwrap();
 
-    let route = format!("route add default via {SERVER} dev near\n");
-    Ready::new()
-        .act(&format!("link set near up\n{route}"))
-        .wait()
-        .unwrap();
+    ip("link set near up");
+    ip(&format!(
+        "neigh replace {SERVER} lladdr 02:00:00:00:00:02 dev near nud permanent"
+    ));
+    ip(&format!("route add default via {SERVER} dev near"));
     wait_for(&states, |(state, _): &(NetworkState, Instant)| {
         state.link == LinkState::Routable
     });
@@ -221,18 +224,21 @@ pub(crate) fn in_child(profile: &str, events: u64, worker: &str) {
         wait_for(&ends, |()| true);
     }
     let (mut probes, mut handlers) = (Latencies::default(), Latencies::default());
+    let neighbour = format!("neigh replace {OWN} lladdr 02:00:00:00:00:01 dev far nud permanent");
+    let plug_in = format!("link set far up\n{neighbour}\n");
     for number in 0..events {
-        ip("route del default");
-        wait_for(&states, |(state, _)| state.link == LinkState::NoRoute);
+        let unplugged = Ready::on(&site).act("link set far down\n").wait();
+        assert!(unplugged.unwrap().success());
+        wait_for(&states, |(state, _)| state.link == LinkState::None);
         page.register_sync(&scopes[0], &format!("outbox-{number}"));
         wait_for(&log, |event| matches!(event, LogEvent::Held { .. }));
-        let ready = Ready::new();
+        let ready = Ready::on(&site);
         let start = Instant::now();
-        let mut acting = ready.act(&route);
+        let mut acting = ready.act(&plug_in);
         let line = wait_for(&handled, |_| true);
         let reached = std::iter::from_fn(|| states.try_recv())
             .find(|(state, _)| state.reachability(&origin) == Reachability::Reachable);
-        // When the route is there before the monitor knows that somebody waits for the server, the
+        // When the link is up before the monitor knows that somebody waits for the server, the
         // event is dispatched without a probe, and there is nothing to measure.
         if let Some((_, reached)) = reached {
             probes.record(reached.saturating_duration_since(start));
