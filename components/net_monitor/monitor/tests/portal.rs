@@ -149,6 +149,23 @@ fn a_portal_that_nobody_waits_behind_is_checked_when_somebody_does() {
 }
 
 #[test]
+fn a_portal_is_checked_at_once_when_emulated_offline_ends() {
+    let mut driven = waiting();
+    driven.end(0, ProbeOutcome::Altered);
+    assert_eq!(driven.wakes_after(0), Some(1));
+    driven.time(1);
+    driven.end(1, ProbeOutcome::Altered);
+    assert_eq!(driven.wakes_after(1), Some(2));
+    driven.emulate(2, true);
+    assert_eq!(driven.wakes_after(2), None);
+    driven.emulate(2, false);
+    assert!(matches!(
+        driven.end(2, ProbeOutcome::Reached),
+        ProbeTarget::CaptivePortal(_)
+    ));
+}
+
+#[test]
 fn another_network_has_a_portal_of_its_own() {
     let mut driven = waiting();
     driven.end(0, ProbeOutcome::Altered);

@@ -419,6 +419,22 @@ fn nothing_is_probed_while_offline_is_emulated() {
 }
 
 #[test]
+fn what_was_in_vain_is_probed_at_once_when_emulated_offline_ends() {
+    let mut driven = Driven::on_network();
+    driven.set_awaited(0, &example(), true);
+    for second in [0, 1, 3] {
+        driven.time(second);
+        driven.end(second, ProbeOutcome::Failed);
+    }
+    assert_eq!(driven.wakes_after(3), Some(4));
+    driven.emulate(4, true);
+    driven.emulate(5, false);
+    assert_eq!(driven.probed(), ["https://example.org"]);
+    driven.end(5, ProbeOutcome::Failed);
+    assert_eq!(driven.wakes_after(5), Some(1), "the distances start anew");
+}
+
+#[test]
 fn what_is_awaited_is_not_the_evidence_that_makes_room() {
     let mut policy = exact();
     policy.evidence.capacity = 1;
