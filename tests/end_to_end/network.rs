@@ -158,13 +158,18 @@ fn what_is_missing_holds_a_sync_and_its_return_fires_it() {
         || {
             let mut cable = Cable::new(|options| options);
 
+            let hear = "const hear = (type) => new Promise((done) => { self['on' + type] = done; }); \
+                        self.offline = hear('offline'); self.online = hear('online'); 0";
+            assert_eq!(cable.shell.evaluate(hear), "0");
+
             cable.unplug();
-            assert_eq!(cable.shell.evaluate("navigator.onLine"), "false");
+            let heard = |type_| format!("{type_}.then((event) => event.type + navigator.onLine)");
+            assert_eq!(cable.shell.evaluate(&heard("offline")), "offlinefalse");
             cable.register("link");
             assert_eq!(cable.held_by("link", &["offline"]), "offline");
             cable.plug_in();
             cable.expect_delivery("link");
-            assert_eq!(cable.shell.evaluate("navigator.onLine"), "true");
+            assert_eq!(cable.shell.evaluate(&heard("online")), "onlinetrue");
 
             cable.near(&format!("address del {OWN}/24 dev near"));
             cable.wait_for_network(false);

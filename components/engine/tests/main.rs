@@ -12,7 +12,8 @@ use base::ids::{ClientId, WorkerId};
 use base::time::{Clock, MonotonicTime, Timestamp, WallTime};
 use base::{DomString, StorageKey};
 use engine::{Builder, Engine, PermissionDefaults, StartError};
-use network_traits::EmulationSessionId;
+use net_monitor::ScriptedSource;
+use network_traits::{EmulationSessionId, LinkSnapshot, LinkState, NetworkIdentity};
 use storage::{Location, OpenError};
 use sw_traits::{
     ClientDescription, ClientKind, EventDispatch, EventOutcome, SwAnswer, SwClientEvent,
@@ -352,4 +353,38 @@ fn a_profile_belongs_to_one_engine_until_that_has_shut_down() {
         .unwrap()
         .engine
         .shut_down();
+}
+
+/// What an engine with this profile calls the network that the system calls `raw`.
+fn network_called(raw: NetworkIdentity, profile: Location) -> NetworkIdentity {
+    let (source, script) = ScriptedSource::new();
+    script.set(LinkSnapshot {
+        link: LinkState::Routable,
+        identity: Some(raw),
+        ..LinkSnapshot::default()
+    });
+    let builder = builder().profile(profile).network_source(Box::new(source));
+    let engine = start(builder).unwrap().engine;
+    let (sender, states) = unbounded();
+    let subscriber = Callback::to_sender(&sender, |state| state);
+    engine.handles().network.subscribe(subscriber).unwrap();
+    let identity = loop {
+        if let Some(identity) = states.recv().unwrap().identity {
+            break identity;
+        }
+    };
+    engine.shut_down();
+    identity
+}
+
+#[test]
+fn a_network_has_one_name_in_a_profile_and_another_in_each_other() {
+    let folder = tempdir().unwrap();
+    let profile = || Location::Folder(folder.path().to_owned());
+    let (home, away) = (NetworkIdentity(1), NetworkIdentity(2));
+    let name = network_called(home, profile());
+    assert_ne!(name, home, "the system's own name stays outside");
+    assert_eq!(network_called(home, profile()), name, "after a restart too");
+    assert_ne!(network_called(away, profile()), name);
+    assert_ne!(network_called(home, Location::Memory), name);
 }
