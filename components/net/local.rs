@@ -62,6 +62,7 @@ fn response(url: &Url, content_type: String, body: Vec<u8>) -> Response {
         response_type: ResponseType::Basic,
         url: Some(url.clone()),
         redirected: false,
+        redirects: Vec::new(),
         from_cache: false,
         status: 200,
         status_text: "OK".to_owned(),

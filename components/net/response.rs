@@ -32,6 +32,8 @@ pub struct Response {
     pub url: Option<Url>,
     /// Whether redirects were followed.
     pub redirected: bool,
+    /// The URLs that led to the last one, in their order; for navigations, and no script's to see.
+    pub redirects: Vec<Url>,
     /// Whether it comes from the HTTP cache, without the server having been asked.
     ///
     /// <https://fetch.spec.whatwg.org/#concept-response-cache-state>
@@ -143,6 +145,7 @@ impl Response {
             response_type,
             url,
             redirected: false,
+            redirects: Vec::new(),
             from_cache: false,
             status: 0,
             status_text: String::new(),
@@ -164,6 +167,7 @@ impl Response {
             response_type: ResponseType::Basic,
             url: Url::parse("https://example.org/").ok(),
             redirected: false,
+            redirects: Vec::new(),
             from_cache: false,
             status: 200,
             status_text: String::new(),

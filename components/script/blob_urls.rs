@@ -89,6 +89,7 @@ impl BlobUrlStore {
             response_type: ResponseType::Basic,
             url: Some(request.url.clone()),
             redirected: false,
+            redirects: Vec::new(),
             from_cache: false,
             status: 200,
             status_text: "OK".to_owned(),

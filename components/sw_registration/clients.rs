@@ -29,6 +29,7 @@ impl SwRegistrations {
         let storage_key = description.storage_key.clone();
         let client = Client::new(description, order);
         let is_own_window = client.is_own_window();
+        self.update_what_redirected(&client);
         let controller = self.controller_for(&client);
         self.clients.insert(id, client);
         self.clients_of

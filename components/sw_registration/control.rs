@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use base::StorageKey;
 use base::exception::ErrorClass;
 use base::ids::{ClientId, RegistrationId, WorkerId};
 use sw_traits::{ControllerSource, SwAnswer, SwClientEvent};
@@ -41,6 +42,24 @@ impl SwRegistrations {
                     .active?;
                 self.update_after_navigation(registration);
                 Some((active, registration))
+            }
+        }
+    }
+
+    /// Each request of a navigation leads to a soft update of what its URL matches.
+    ///
+    /// <https://w3c.github.io/ServiceWorker/#on-fetch-request-algorithm>
+    pub(crate) fn update_what_redirected(&mut self, client: &Client) {
+        for url in &client.description.redirected_from {
+            let found = StorageKey::from_url(url)
+                .ok()
+                .and_then(|storage_key| self.scopes.longest_match(&storage_key, url))
+                .and_then(|id| self.registrations.get(&id));
+            if let Some(found) = found
+                && found.active.is_some()
+                && !found.being_removed
+            {
+                self.update_after_navigation(found.id);
             }
         }
     }

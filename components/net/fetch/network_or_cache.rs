@@ -60,6 +60,7 @@ impl Fetch<'_> {
         {
             response = Response {
                 redirected: response.redirected,
+                redirects: response.redirects.clone(),
                 url: response.url.clone(),
                 ..stored.validated(&response)
             };
@@ -109,6 +110,7 @@ impl Fetch<'_> {
     fn used(&self, stored: &Stored) -> Response {
         let mut response = stored.response(self.context.now());
         response.redirected = self.urls.len() > 1;
+        response.redirects = self.urls[..self.urls.len() - 1].to_vec();
         response.url = Some(self.current_url().clone());
         response
     }
@@ -250,6 +252,7 @@ impl Fetch<'_> {
         }
         let mut response = sent?;
         response.redirected = self.urls.len() > 1;
+        response.redirects = self.urls[..self.urls.len() - 1].to_vec();
         Ok(response)
     }
 }

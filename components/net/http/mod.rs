@@ -231,6 +231,7 @@ fn from_http(url: &Url, parts: &http::response::Parts, status_text: String) -> R
         response_type: ResponseType::Basic,
         url: Some(url.clone()),
         redirected: false,
+        redirects: Vec::new(),
         from_cache: false,
         status: parts.status.as_u16(),
         status_text,

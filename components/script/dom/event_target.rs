@@ -105,6 +105,17 @@ impl EventTarget {
         self.get_the_parent.set(Some(get_the_parent));
     }
 
+    /// Takes over the listeners and event handlers of another target.
+    pub(crate) fn adopt_listeners(&self, other: &Self) {
+        for listener in other.listeners.take() {
+            let id = self.new_id();
+            self.listeners
+                .borrow_mut()
+                .push(Listener { id, ..listener });
+        }
+        self.handlers.borrow_mut().extend(other.handlers.take());
+    }
+
     /// Whether there is a listener for events of this type.
     pub fn has_listeners(&self, type_: &str) -> bool {
         self.listeners

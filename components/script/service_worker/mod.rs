@@ -18,6 +18,7 @@ pub(crate) mod worker;
 use std::rc::Rc;
 
 use sw_traits::{ClientDescription, ClientKind, ClientUpdate, ControllerSource, FrameType};
+use url::Url;
 
 pub use self::threads::ServiceWorkerThreads;
 use crate::bindings::{Fallible, Realm};
@@ -35,6 +36,7 @@ pub fn attach_window(
     frame_type: FrameType,
     controller: ControllerSource,
     ancestor_origins: Vec<String>,
+    redirected_from: Vec<Url>,
 ) -> Fallible<()> {
     let environment = Environment::of(realm)?;
     let Some(storage_key) = environment.origin.clone() else {
@@ -45,6 +47,7 @@ pub fn attach_window(
         secure_context: realm.is_secure_context(),
         controller,
         ancestor_origins,
+        redirected_from,
         ..ClientDescription::new(
             environment.client,
             storage_key,

@@ -339,7 +339,14 @@ impl BrowsingContext {
             }
             return false;
         };
-        let advanced = !self.is_navigating() && document.advance(agent);
+        let mut advanced = false;
+        while !self.is_navigating() && !self.closing.get() && document.advance(agent) {
+            advanced = true;
+            // The parser is not interrupted by other tasks but where it waits for a script.
+            if !document.is_parsing() {
+                break;
+            }
+        }
         if document.is_loaded() {
             for (script, done) in self.waiting.take() {
                 agent

@@ -50,6 +50,8 @@ pub(super) fn request(navigation: &Navigation, is_top_level: bool) -> Request {
 /// A response that is a page.
 pub(super) struct Loaded {
     pub(super) url: Url,
+    /// Where it was redirected from.
+    pub(super) redirected_from: Vec<Url>,
     pub(super) status: u16,
     pub(super) content_type: String,
     /// Whether it is HTML; other text is shown as it is.
@@ -62,6 +64,7 @@ impl Loaded {
     pub(super) fn html(url: &Url, text: Option<&str>) -> Self {
         Self {
             url: url.clone(),
+            redirected_from: Vec::new(),
             status: 200,
             content_type: "text/html; charset=utf-8".to_owned(),
             is_html: true,
@@ -114,6 +117,7 @@ pub(super) fn check(asked: &Url, result: FetchResult) -> Result<Loaded, String> 
     };
     Ok(Loaded {
         url,
+        redirected_from: response.redirects,
         status: response.status,
         content_type,
         is_html,
@@ -185,6 +189,10 @@ impl Loader {
     /// Whether the `load` event was fired.
     pub(super) fn is_loaded(&self) -> bool {
         self.phase.get() == Phase::Loaded
+    }
+
+    pub(super) fn is_parsing(&self) -> bool {
+        self.phase.get() == Phase::Parsing
     }
 
     /// What can be done now, each as a task of its own.

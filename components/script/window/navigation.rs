@@ -205,7 +205,10 @@ impl BrowsingContext {
         navigation: &Navigation,
         new: NewDocument,
     ) {
-        let is_first = self.document().is_none_or(|old| old.is_initial());
+        let old = self.document();
+        let is_first = old.as_ref().is_none_or(|old| old.is_initial());
+        // The spec has such a document take over the window itself.
+        let heir_of = old.filter(|old| old.is_initial() && old.origin().is_same(&new.origin));
         if !is_first && !navigation.replaces && !navigation.reload {
             self.add_history_entry();
         }
@@ -215,7 +218,12 @@ impl BrowsingContext {
             return;
         }
         match OpenDocument::create(agent, self, new) {
-            Ok(document) => self.set_document(document),
+            Ok(document) => {
+                if let Some(initial) = heir_of {
+                    document.adopt_listeners(&initial);
+                }
+                self.set_document(document);
+            }
             Err(_) => agent.services.report.call(ScriptReport::PageFailed {
                 url: navigation.url.clone(),
                 error: "the engine is out of memory".to_owned(),

@@ -135,6 +135,7 @@ impl OpenDocument {
             context.frame_type(),
             new.controller,
             context.ancestor_origins(),
+            loaded.redirected_from.clone(),
         )?;
         if context.is_top_level() {
             agent.bindings.define(&realm)?;
@@ -157,6 +158,28 @@ impl OpenDocument {
     /// Whether it is the empty document that the browsing context began with.
     pub(super) fn is_initial(&self) -> bool {
         self.is_initial
+    }
+
+    pub(super) fn origin(&self) -> &Origin {
+        &self.page.environment.full_origin
+    }
+
+    /// Its window gets the listeners of the window of the document that it replaces.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/document-lifecycle.html#initialise-the-document-object>
+    pub(super) fn adopt_listeners(&self, initial: &Self) {
+        let targets = (
+            self.realm.global::<EventTarget>(),
+            initial.realm.global::<EventTarget>(),
+        );
+        if let (Some(heir), Some(former)) = targets {
+            heir.adopt_listeners(&former);
+        }
+    }
+
+    /// Whether the parser has more to do, as far as it is not waiting for a script.
+    pub(super) fn is_parsing(&self) -> bool {
+        self.loader.is_parsing()
     }
 
     /// Its object.

@@ -134,6 +134,9 @@ pub struct ClientDescription {
     ///
     /// <https://html.spec.whatwg.org/multipage/#concept-document-ancestor-origins-list>
     pub ancestor_origins: Vec<String>,
+    /// The URLs from which a navigation was redirected to the client's; what matches one of them is
+    /// checked for an update too.
+    pub redirected_from: Vec<Url>,
     /// Whether its scripts run in a secure context. Without it every request is refused.
     pub secure_context: bool,
 }
@@ -153,6 +156,7 @@ impl ClientDescription {
             },
             controller: ControllerSource::Url,
             execution_ready: true,
+            redirected_from: Vec::new(),
             ancestor_origins: Vec::new(),
             secure_context: true,
         }

@@ -1,7 +1,11 @@
 //! Update, install, activate, and what of them is stored.
 
+use std::collections::BTreeSet;
+
 use storage::{Batch, Direction, KeyRange, Tree};
-use sw_traits::{EventOutcome, ServiceWorkerState, SwAnswer, SwNotification, SwRequest};
+use sw_traits::{
+    ClientKind, EventOutcome, ServiceWorkerState, SwAnswer, SwNotification, SwRequest,
+};
 
 use crate::support::{World, key, register, script, sync, url};
 
@@ -588,6 +592,30 @@ fn the_script_is_checked_after_a_navigation_and_when_a_stale_worker_had_an_event
     world.advance(90_000);
     world.dispatch(PAGE, sync("x"));
     assert_eq!(world.loads.len(), 3);
+}
+
+#[test]
+fn what_redirected_a_navigation_is_checked_too() {
+    let mut world = World::with_policy(sw_registration::SwPolicy::default());
+    let page = world.attach(PAGE);
+    let scopes = [
+        "https://a.test/one/",
+        "https://a.test/two/",
+        "https://a.test/three/",
+    ];
+    for scope in scopes {
+        let script_url = format!("{scope}worker.js");
+        world.serve(&script_url, "install");
+        world.request(page, register(&script_url));
+    }
+    world.loads.clear();
+    world.attach_with("https://a.test/two/page", ClientKind::Window, |client| {
+        let from = ["https://a.test/one/page", "https://b.test/three/page"];
+        client.redirected_from = from.map(url).to_vec();
+    });
+    world.advance(2);
+    let asked: BTreeSet<&str> = world.loads.iter().map(|load| load.url.path()).collect();
+    assert_eq!(asked, ["/one/worker.js", "/two/worker.js"].into());
 }
 
 #[test]

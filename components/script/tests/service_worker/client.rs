@@ -45,6 +45,7 @@ impl Client {
             FrameType::TopLevel,
             ControllerSource::Url,
             Vec::new(),
+            Vec::new(),
         )
         .ok()
         .unwrap();

@@ -52,6 +52,26 @@ fn a_frame_has_a_document_at_once_and_shows_its_page_later() {
 }
 
 #[test]
+fn a_page_takes_over_the_listeners_of_the_empty_document_before_it() {
+    let (browser, site) = load(&[
+        ("/", "text/html", "<body>"),
+        ("/a", "text/html", "<script>heard = []</script>"),
+    ]);
+    let window = browser.load(site.url("/"));
+    let script = "
+        const frame = document.createElement('iframe'), heard = [];
+        frame.src = '/a';
+        document.body.append(frame);
+        const proxy = frame.contentWindow;
+        proxy.addEventListener('load', e => heard.push(e.currentTarget === proxy), { once: true });
+        proxy.onload = () => heard.push('handler');
+        const loaded = () => new Promise(resolve => { frame.onload = resolve; });
+        loaded().then(() => { frame.src = '/a?again'; return loaded(); }).then(() => heard.join())";
+    assert_eq!(window.text(script), "true,handler", "but not of a page");
+    window.close();
+}
+
+#[test]
 fn the_load_event_of_a_page_waits_for_its_frames() {
     let (browser, site) = load(&[
         (

@@ -199,3 +199,20 @@ fn links_forms_and_location_go_to_other_pages() {
     );
     window.close();
 }
+
+#[test]
+fn the_parser_goes_on_before_other_tasks() {
+    let site = Site::page(
+        "<!doctype html><script>
+           const { port1, port2 } = new MessageChannel();
+           var seen = new Promise(resolve => {
+             port2.onmessage = () => resolve(document.body ? document.body.id : 'no body');
+           });
+           port1.postMessage(0);
+         </script><script>var more;</script><body id=parsed>",
+    );
+    let browser = Browser::new();
+    let window = browser.load(site.url("/"));
+    assert_eq!(window.text("seen"), "parsed");
+    window.close();
+}
