@@ -270,9 +270,42 @@ impl BrowsingContext {
         let Some(agent) = self.agent() else {
             return;
         };
+        let former = agent.focused();
         agent.set_focused(self);
+        let chain = self.with_ancestors();
+        let is_in_chain = |context: &Rc<Self>| chain.iter().any(|other| Rc::ptr_eq(other, context));
+        for context in former.iter().flat_map(Self::with_ancestors) {
+            // Which of the windows has it is for service workers to tell from who got it last.
+            if !is_in_chain(&context) && !context.is_top_level() {
+                context.tell_service_workers(ClientUpdate::Focus(false));
+            }
+        }
+        // What is around a frame counts as focused later than the frame.
+        for context in &chain {
+            context.tell_service_workers(ClientUpdate::Focus(true));
+        }
+        if former
+            .as_ref()
+            .is_some_and(|former| Rc::ptr_eq(former, self))
+        {
+            return;
+        }
+        if let Some(document) = former.and_then(|former| former.document()) {
+            document.fire("blur");
+        }
         if let Some(document) = self.document() {
-            service_worker::update(&document.realm, ClientUpdate::Focus(true));
+            document.fire("focus");
+        }
+    }
+
+    /// It, and those around it.
+    fn with_ancestors(self: &Rc<Self>) -> Vec<Rc<Self>> {
+        std::iter::successors(Some(Rc::clone(self)), |context| context.parent()).collect()
+    }
+
+    fn tell_service_workers(&self, update: ClientUpdate) {
+        if let Some(document) = self.document() {
+            service_worker::update(&document.realm, update);
         }
     }
 

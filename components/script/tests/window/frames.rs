@@ -1,6 +1,6 @@
 //! Pages in pages.
 
-use sw_traits::SwRequest;
+use sw_traits::{ClientUpdate, SwRequest};
 
 use super::*;
 
@@ -351,4 +351,47 @@ fn what_is_called_on_an_object_is_done_in_its_realm() {
         }
     };
     assert_eq!(script_url, site.url("/deep/w.js"));
+}
+
+#[test]
+fn the_focus_goes_from_window_to_window() {
+    let (browser, site) = load(&[
+        (
+            "/",
+            "text/html",
+            "<iframe src=/frame></iframe><iframe src=/frame></iframe>",
+        ),
+        ("/frame", "text/html", "<body>"),
+    ]);
+    let window = browser.load(site.url("/"));
+    let script = "
+        const heard = [], [one, two] = [frames[0], frames[1]];
+        for (const [name, w] of Object.entries({ top, one, two }))
+          for (const type of ['focus', 'blur'])
+            w.addEventListener(type, () => heard.push(name + ' ' + type));
+        const focused = () => [document, one.document, two.document].map(d => d.hasFocus()).join();
+        const seen = [focused()];
+        for (const w of [one, two, two, window]) { w.focus(); seen.push(focused()); }
+        heard.join() + ' | ' + seen.join(' ')";
+    assert_eq!(
+        window.text(script),
+        "top blur,one focus,one blur,two focus,two blur,top focus | \
+         true,false,false true,true,false true,false,true true,false,true true,false,false"
+    );
+    window.close();
+    drop(browser.services);
+    let focus: Vec<bool> = std::iter::from_fn(|| browser.clients.recv().ok())
+        .filter_map(|message| match message {
+            SwRegistrationMessage::UpdateClient {
+                update: ClientUpdate::Focus(focused),
+                ..
+            } => Some(focused),
+            _ => None,
+        })
+        .collect();
+    // For each of the four: who loses it, who gets it, and the page around that.
+    assert_eq!(
+        focus,
+        [true, true, false, true, true, true, true, false, true]
+    );
 }
