@@ -1,11 +1,12 @@
 //! The environment that a realm's scripts run in.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use base::StorageKey;
 use base::exception::DomExceptionName;
 use base::ids::ClientId;
+use net::ReferrerPolicy;
 use url::Url;
 
 use crate::bindings::{Error, Fallible, Realm};
@@ -69,6 +70,7 @@ pub struct Environment {
     /// The components that its scripts reach.
     pub services: Services,
     base_url: RefCell<Url>,
+    referrer_policy: Cell<ReferrerPolicy>,
 }
 
 impl Environment {
@@ -82,6 +84,7 @@ impl Environment {
             registration_scope: None,
             services,
             base_url: RefCell::new(creation_url.clone()),
+            referrer_policy: Cell::default(),
             creation_url,
         }
     }
@@ -152,6 +155,24 @@ impl Environment {
     /// The document's URL, or its `base` element, has changed.
     pub(crate) fn set_base_url(&self, url: Url) {
         self.base_url.replace(url);
+    }
+
+    /// How much of its URL its requests tell, unless they say themselves.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/webappapis.html#concept-settings-object-policy-container>
+    pub fn referrer_policy(&self) -> ReferrerPolicy {
+        self.referrer_policy.get()
+    }
+
+    pub(crate) fn set_referrer_policy(&self, policy: ReferrerPolicy) {
+        self.referrer_policy.set(policy);
+    }
+
+    /// Takes the policy of a `Referrer-Policy` header, if it has one.
+    pub(crate) fn take_referrer_policy(&self, header: &str) {
+        if let Some(policy) = ReferrerPolicy::from_header(header) {
+            self.referrer_policy.set(policy);
+        }
     }
 
     /// The origin as scripts see it.

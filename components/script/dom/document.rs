@@ -2,8 +2,11 @@
 
 use std::rc::Rc;
 
+use base::channel::Callback;
 use base::exception::DomExceptionName;
+use crossbeam_channel::bounded;
 use html5ever::tree_builder::QuirksMode;
+use url::Url;
 
 use super::comment::Comment;
 use super::document_fragment::DocumentFragment;
@@ -22,6 +25,7 @@ use super::window::Window;
 use crate::bindings::generated::{DocumentMethods, DocumentReadyState, DocumentVisibilityState};
 use crate::bindings::{Dom, DomObject, DomString, Error, Fallible, Realm, UsvString, Value};
 use crate::dom_tree::{NodeData, NodeId, html_name};
+use crate::environment::Environment;
 use crate::window::page::Page;
 
 dom_struct! {
@@ -108,6 +112,20 @@ pub(super) fn url_text(realm: &Realm) -> UsvString {
         .map(|page| page.url().to_string())
         .unwrap_or_default()
         .into()
+}
+
+/// The URL whose cookies a document has; `None` when there are none for it.
+///
+/// <https://html.spec.whatwg.org/multipage/dom.html#cookie-averse-document-object>
+fn cookie_url(realm: &Realm) -> Fallible<Option<Url>> {
+    if Environment::of(realm)?.origin.is_none() {
+        return Err(Error::dom(
+            DomExceptionName::SecurityError,
+            "A document with an opaque origin has no cookies.",
+        ));
+    }
+    let url = page(realm)?.url();
+    Ok(matches!(url.scheme(), "http" | "https").then_some(url))
 }
 
 fn page(realm: &Realm) -> Fallible<Rc<Page>> {
@@ -258,6 +276,31 @@ impl DocumentMethods for Document {
         let page = realm.service::<Page>();
         let referrer = page.and_then(|page| page.referrer.as_ref().map(ToString::to_string));
         referrer.unwrap_or_default().into()
+    }
+
+    /// <https://html.spec.whatwg.org/multipage/dom.html#dom-document-cookie>
+    fn cookie(&self, realm: &Realm) -> Fallible<UsvString> {
+        let Some(url) = cookie_url(realm)? else {
+            return Ok(UsvString::default());
+        };
+        let (sender, cookies) = bounded(1);
+        let done = Callback::new(move |cookies: String| {
+            // It is called once.
+            let _ = sender.send(cookies);
+        });
+        Environment::of(realm)?
+            .services
+            .net
+            .cookies(url, true, done);
+        Ok(cookies.recv().unwrap_or_default().into())
+    }
+
+    fn set_cookie(&self, realm: &Realm, cookie: UsvString) -> Fallible<()> {
+        if let Some(url) = cookie_url(realm)? {
+            let net = &Environment::of(realm)?.services.net;
+            net.set_cookie(url, true, cookie.to_string());
+        }
+        Ok(())
     }
 
     fn ready_state(&self, realm: &Realm) -> DocumentReadyState {

@@ -7,8 +7,8 @@ use url::Url;
 use super::abort_signal::AbortSignal;
 use super::headers::{Guard, Headers};
 use crate::bindings::generated::{
-    RequestCache, RequestCredentials, RequestDestination, RequestInit, RequestMethods, RequestMode,
-    RequestOrUsvString, RequestRedirect,
+    ReferrerPolicy, RequestCache, RequestCredentials, RequestDestination, RequestInit,
+    RequestMethods, RequestMode, RequestOrUsvString, RequestRedirect,
 };
 use crate::bindings::{ByteString, Dom, Error, Fallible, NoTrace, Realm, Reflector, UsvString};
 use crate::environment::Environment;
@@ -45,6 +45,7 @@ struct Settings {
     cache: RequestCache,
     redirect: RequestRedirect,
     referrer: Referrer,
+    referrer_policy: ReferrerPolicy,
 }
 
 impl Settings {
@@ -57,6 +58,7 @@ impl Settings {
             cache: RequestCache::Default,
             redirect: RequestRedirect::Follow,
             referrer: Referrer::Client,
+            referrer_policy: ReferrerPolicy::Empty,
         }
     }
 
@@ -65,6 +67,8 @@ impl Settings {
         if let Some(referrer) = &init.referrer {
             self.referrer = parse_referrer(environment, referrer)?;
         }
+        // Step 15
+        self.referrer_policy = init.referrer_policy.unwrap_or(self.referrer_policy);
         match init.mode {
             Some(RequestMode::Navigate) => {
                 let message = "A script cannot make a request with the mode \"navigate\".";
@@ -118,6 +122,7 @@ fn is_empty(init: &RequestInit) -> bool {
         && init.headers.is_none()
         && init.body.is_none()
         && init.referrer.is_none()
+        && init.referrer_policy.is_none()
         && init.mode.is_none()
         && init.credentials.is_none()
         && init.cache.is_none()
@@ -175,6 +180,9 @@ impl Request {
                 Referrer::Client => Some(environment.creation_url.clone()),
                 Referrer::Url(url) => Some(url.clone()),
             },
+            // The empty one is the document's or worker's own.
+            referrer_policy: net::ReferrerPolicy::parse(settings.referrer_policy.as_str())
+                .unwrap_or_else(|| environment.referrer_policy()),
             ..net::Request::new(settings.url.clone())
         })
     }
@@ -217,6 +225,7 @@ impl Request {
                 Ok(url) => Referrer::Url(url),
                 Err(_) => Referrer::None,
             },
+            referrer_policy: ReferrerPolicy::Empty,
         };
         let headers = Headers::new(realm, stored.headers, Guard::Immutable)?;
         let signal = AbortSignal::dependent(realm, &[])?;
@@ -274,6 +283,7 @@ impl RequestMethods for Request {
                 settings.mode = RequestMode::SameOrigin;
             }
             settings.referrer = Referrer::Client;
+            settings.referrer_policy = ReferrerPolicy::Empty;
         }
         settings.apply(&environment, &init)?;
         // Steps 26 to 30.
@@ -359,6 +369,10 @@ impl RequestMethods for Request {
             Referrer::Client => "about:client".into(),
             Referrer::Url(url) => url.as_str().into(),
         }
+    }
+
+    fn referrer_policy(&self, _: &Realm) -> ReferrerPolicy {
+        self.settings.referrer_policy
     }
 
     fn mode(&self, _: &Realm) -> RequestMode {

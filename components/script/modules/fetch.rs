@@ -134,6 +134,7 @@ fn request(environment: &Environment, wanted: &Wanted) -> Request {
         registration_scope: environment.registration_scope.clone(),
         destination: wanted.options.destination,
         referrer: Some(wanted.referrer.clone()),
+        referrer_policy: environment.referrer_policy(),
         ..Request::new(wanted.url.clone())
     }
 }

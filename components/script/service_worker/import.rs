@@ -121,6 +121,7 @@ fn request(worker: &Worker, environment: &Environment, url: &Url, referrer: &Url
         registration_scope: environment.registration_scope.clone(),
         destination,
         referrer: Some(referrer.clone()),
+        referrer_policy: environment.referrer_policy(),
         cache: if worker.imports_bypass_cache {
             net::CacheMode::NoCache
         } else {

@@ -45,6 +45,9 @@ pub(super) fn run(
         launch.registration.scope.clone(),
         services.clone(),
     );
+    if let Some(script) = launch.scripts.get(&launch.script_url) {
+        environment.take_referrer_policy(&script.referrer_policy);
+    }
     let options = AgentOptions {
         kind: GlobalKind::ServiceWorker,
         secure_context: launch.storage_key.is_potentially_trustworthy(),

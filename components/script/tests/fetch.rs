@@ -304,6 +304,10 @@ fn a_request_carries_method_headers_origin_and_referrer() {
     let (head, _) = server.received.lock().unwrap().pop().unwrap();
     let head = head.join("\n").to_lowercase();
     assert!(head.contains("cache-control: no-cache"), "{head}");
+    site.run("await fetch(new Request('/api', {referrerPolicy: 'origin'}))");
+    let (head, _) = server.received.lock().unwrap().pop().unwrap();
+    let head = head.join("\n").to_lowercase();
+    assert!(head.contains(&format!("referer: {origin}/\n")), "{head}");
 }
 
 #[test]
@@ -491,6 +495,9 @@ fn requests_and_responses_are_as_the_standard_says() {
         ("return new Request('/', {method: 'pAtch'}).method", "pAtch"),
         ("const r = new Request('/'); return [r.mode, r.credentials, r.cache, r.redirect, r.referrer, r.destination]",
          "cors,same-origin,default,follow,about:client,"),
+        ("const r = new Request('/', {referrerPolicy: 'no-referrer'});
+          return [new Request('/').referrerPolicy, r.referrerPolicy, r.clone().referrerPolicy, new Request(r).referrerPolicy, new Request(r, {mode: 'cors'}).referrerPolicy]",
+         ",no-referrer,no-referrer,no-referrer,"),
         ("return new Request('/', {method: 'TRACE'})",
          "threw TypeError: Failed to construct 'Request': The method TRACE cannot be used by scripts."),
         ("return new Request('/', {method: 'a b'})",

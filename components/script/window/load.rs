@@ -54,6 +54,8 @@ pub(super) struct Loaded {
     pub(super) redirected_from: Vec<Url>,
     pub(super) status: u16,
     pub(super) content_type: String,
+    /// The value of its `Referrer-Policy` header.
+    pub(super) referrer_policy: String,
     /// Whether it is HTML; other text is shown as it is.
     pub(super) is_html: bool,
     pub(super) body: Vec<u8>,
@@ -67,6 +69,7 @@ impl Loaded {
             redirected_from: Vec::new(),
             status: 200,
             content_type: "text/html; charset=utf-8".to_owned(),
+            referrer_policy: String::new(),
             is_html: true,
             body: text.unwrap_or_default().as_bytes().to_vec(),
         }
@@ -87,8 +90,12 @@ pub(super) fn check(asked: &Url, result: FetchResult) -> Result<Loaded, String> 
             "the server has no page at {url}: it answered with status {status}"
         ));
     }
-    let header = response.header("content-type").unwrap_or_default();
-    let header = String::from_utf8_lossy(&header).into_owned();
+    let header = |name| {
+        let value = response.header(name).unwrap_or_default();
+        String::from_utf8_lossy(&value).into_owned()
+    };
+    let referrer_policy = header("referrer-policy");
+    let header = header("content-type");
     let essence = header
         .split(';')
         .next()
@@ -120,6 +127,7 @@ pub(super) fn check(asked: &Url, result: FetchResult) -> Result<Loaded, String> 
         redirected_from: response.redirects,
         status: response.status,
         content_type,
+        referrer_policy,
         is_html,
         body: response.body,
     })

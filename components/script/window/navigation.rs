@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use base::StorageKey;
 use base::ids::ClientId;
-use net::{FetchId, FetchResult};
+use net::{FetchId, FetchResult, ReferrerPolicy};
 use sw_traits::ControllerSource;
 use url::Url;
 
@@ -65,6 +65,7 @@ pub(crate) struct Initiator {
     pub(super) base_url: Url,
     pub(super) client: ClientId,
     pub(super) is_secure: bool,
+    pub(super) referrer_policy: ReferrerPolicy,
 }
 
 impl Initiator {
@@ -78,6 +79,7 @@ impl Initiator {
             base_url: environment.base_url(),
             client: environment.client,
             is_secure: realm.is_secure_context(),
+            referrer_policy: environment.referrer_policy(),
         })
     }
 }
@@ -269,6 +271,7 @@ impl BrowsingContext {
             controller,
             is_secure: is_trustworthy && around,
             referrer: navigation.referrer(),
+            referrer_policy: from.map_or_else(ReferrerPolicy::default, |from| from.referrer_policy),
             is_initial: false,
             loaded,
         }

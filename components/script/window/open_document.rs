@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use base::channel::Callback;
 use base::ids::ClientId;
+use net::ReferrerPolicy;
 use sw_traits::ControllerSource;
 use url::Url;
 
@@ -40,6 +41,8 @@ pub(super) struct NewDocument {
     /// Whether everything around it, and the way it came, can be trusted.
     pub(super) is_secure: bool,
     pub(super) referrer: Option<Url>,
+    /// That of the document that it comes from, unless the server names one.
+    pub(super) referrer_policy: ReferrerPolicy,
     /// <https://html.spec.whatwg.org/multipage/dom.html#is-initial-about:blank>
     pub(super) is_initial: bool,
 }
@@ -77,6 +80,9 @@ impl OpenDocument {
                 ControllerSource::Client(creator.client)
             }),
             is_secure: creator.as_ref().is_some_and(|creator| creator.is_secure),
+            referrer_policy: creator
+                .as_ref()
+                .map_or_else(ReferrerPolicy::default, |creator| creator.referrer_policy),
             referrer: creator.map(|creator| creator.url),
             is_initial: true,
         };
@@ -96,6 +102,8 @@ impl OpenDocument {
         let environment =
             Environment::new(ClientId::random(), loaded.url.clone(), services.clone())
                 .inherited(new.origin, new.base_url);
+        environment.set_referrer_policy(new.referrer_policy);
+        environment.take_referrer_policy(&loaded.referrer_policy);
         let environment = Rc::new(environment);
         let options = RealmOptions {
             kind: GlobalKind::Window,

@@ -313,6 +313,7 @@ fn fetch(page: &Rc<Page>, realm: &Realm, id: u64, url: Url) {
         origin: environment.origin.clone(),
         destination: Destination::Script,
         referrer: Some(page.url()),
+        referrer_policy: environment.referrer_policy(),
         ..Request::new(url)
     };
     let Some(event_loop) = realm.service::<EventLoop>() else {

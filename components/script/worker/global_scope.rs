@@ -6,7 +6,7 @@ use base::StorageKey;
 use base::channel::Callback;
 use base::ids::{ClientId, MessagePortId};
 use crossbeam_channel::{Receiver, never};
-use net::{CredentialsMode, Destination, Request, RequestMode};
+use net::{CredentialsMode, Destination, ReferrerPolicy, Request, RequestMode};
 use sw_traits::{ClientDescription, ClientKind, ControllerSource, WorkerType};
 use url::Url;
 
@@ -52,6 +52,8 @@ pub(crate) struct Launch {
     pub(crate) origin: Option<StorageKey>,
     /// The client that it is started by, and its URL.
     pub(crate) creator: (ClientId, Url),
+    /// That of whoever starts it, for a script that needs no fetch.
+    pub(crate) referrer_policy: ReferrerPolicy,
     pub(crate) secure_context: bool,
     /// <https://html.spec.whatwg.org/multipage/workers.html#inside-port>, for dedicated workers.
     pub(crate) inside_port: Option<MessagePortId>,
@@ -84,6 +86,8 @@ struct ClassicScript {
     text: String,
     /// Where it came from in the end.
     url: Url,
+    /// The value of its `Referrer-Policy` header.
+    referrer_policy: String,
 }
 
 fn run_script(launch: &Launch, controls: &Controls, ending: Receiver<()>) -> Result<(), String> {
@@ -135,7 +139,11 @@ fn fetch_classic(launch: &Launch, ending: &Receiver<()>) -> Result<Option<Classi
     let url = launch.url.clone();
     if let Some(bytes) = &launch.script {
         let text = decode(bytes);
-        return Ok(Some(ClassicScript { text, url }));
+        return Ok(Some(ClassicScript {
+            text,
+            url,
+            referrer_policy: String::new(),
+        }));
     }
     let failed = |reason: &str| format!("The worker's script {url} could not be loaded: {reason}.");
     let (_, creator_url) = &launch.creator;
@@ -144,6 +152,7 @@ fn fetch_classic(launch: &Launch, ending: &Receiver<()>) -> Result<Option<Classi
         origin: launch.origin.clone(),
         destination: launch.destination(),
         referrer: Some(creator_url.clone()),
+        referrer_policy: launch.referrer_policy,
         ..Request::new(url.clone())
     };
     // The network has a time limit of its own.
@@ -155,7 +164,9 @@ fn fetch_classic(launch: &Launch, ending: &Receiver<()>) -> Result<Option<Classi
     if has_http_scheme {
         scripts::check(&response).map_err(|reason| failed(&reason))?;
     }
+    let header = response.header("referrer-policy").unwrap_or_default();
     Ok(Some(ClassicScript {
+        referrer_policy: String::from_utf8_lossy(&header).into_owned(),
         text: decode(&response.body),
         url: response.url.unwrap_or(url),
     }))
@@ -173,6 +184,12 @@ fn create_agent(
         launch.origin.clone(),
         launch.services.clone(),
     );
+    if matches!(url.scheme(), "blob" | "data") {
+        environment.set_referrer_policy(launch.referrer_policy);
+    }
+    if let Some(script) = script {
+        environment.take_referrer_policy(&script.referrer_policy);
+    }
     let options = AgentOptions {
         kind: launch.kind,
         secure_context: launch.secure_context,

@@ -195,6 +195,7 @@ fn launch(
         worker_type: description.worker_type,
         credentials: description.credentials,
         creator: (environment.client, environment.creation_url.clone()),
+        referrer_policy: environment.referrer_policy(),
         secure_context: realm.is_secure_context(),
         inside_port: None,
         notices,

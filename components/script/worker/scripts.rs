@@ -147,6 +147,7 @@ fn script_text(waiter: &ScriptWaiter, environment: &Environment, url: &Url) -> F
         origin: environment.origin.clone(),
         destination: Destination::Script,
         referrer: Some(environment.creation_url.clone()),
+        referrer_policy: environment.referrer_policy(),
         ..Request::new(url.clone())
     };
     let result = waiter.fetch(&environment.services.net, request);

@@ -211,6 +211,7 @@ interface Document : Node {
   // https://html.spec.whatwg.org/multipage/dom.html#the-document-object
   [LegacyUnforgeable, PutForwards=href, Throws] readonly attribute Location? location;
   readonly attribute USVString referrer;
+  [Throws] attribute USVString cookie;
   readonly attribute DocumentReadyState readyState;
   attribute DOMString title;
   [Throws] readonly attribute HTMLElement? body;

@@ -1,6 +1,6 @@
 // https://fetch.spec.whatwg.org/#fetch-api
 // Left out: streams (body, duplex), forms (formData, FormData as a body), integrity, keepalive,
-// referrerPolicy, priority, isReloadNavigation, isHistoryNavigation.
+// priority, isReloadNavigation, isHistoryNavigation.
 
 typedef (sequence<sequence<ByteString>> or record<ByteString, ByteString>) HeadersInit;
 
@@ -37,6 +37,7 @@ interface Request {
   [SameObject] readonly attribute Headers headers;
   readonly attribute RequestDestination destination;
   readonly attribute USVString referrer;
+  readonly attribute ReferrerPolicy referrerPolicy;
   readonly attribute RequestMode mode;
   readonly attribute RequestCredentials credentials;
   readonly attribute RequestCache cache;
@@ -51,6 +52,7 @@ dictionary RequestInit {
   HeadersInit headers;
   BodyInit? body;
   USVString referrer;
+  ReferrerPolicy referrerPolicy;
   RequestMode mode;
   RequestCredentials credentials;
   RequestCache cache;
@@ -60,6 +62,8 @@ dictionary RequestInit {
 };
 
 enum RequestDestination { "", "audio", "audioworklet", "document", "embed", "font", "frame", "iframe", "image", "json", "manifest", "object", "paintworklet", "report", "script", "sharedworker", "style", "text", "track", "video", "worker", "xslt" };
+// https://w3c.github.io/webappsec-referrer-policy/#referrer-policies
+enum ReferrerPolicy { "", "no-referrer", "no-referrer-when-downgrade", "same-origin", "origin", "strict-origin", "origin-when-cross-origin", "strict-origin-when-cross-origin", "unsafe-url" };
 enum RequestMode { "navigate", "same-origin", "no-cors", "cors" };
 enum RequestCredentials { "omit", "same-origin", "include" };
 enum RequestCache { "default", "no-store", "reload", "no-cache", "force-cache", "only-if-cached" };

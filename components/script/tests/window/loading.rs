@@ -216,3 +216,29 @@ fn the_parser_goes_on_before_other_tasks() {
     assert_eq!(window.text("seen"), "parsed");
     window.close();
 }
+
+#[test]
+fn scripts_and_servers_share_the_cookies_of_a_page() {
+    let with_headers = |headers: &str, body: &str| {
+        let length = body.len();
+        let head = format!("Content-Type: text/html\r\nContent-Length: {length}\r\n{headers}");
+        format!("HTTP/1.1 200 OK\r\n{head}Connection: close\r\n\r\n{body}").into_bytes()
+    };
+    let cookies = "Set-Cookie: a=1\r\nSet-Cookie: hidden=1; HttpOnly\r\n";
+    let site = Site::raw(BTreeMap::from([(
+        "/".to_owned(),
+        with_headers(cookies, "<p>one"),
+    )]));
+    let browser = Browser::new();
+    let window = browser.load(site.url("/"));
+    assert_eq!(window.text("document.cookie"), "a=1");
+    window.text("document.cookie = 'b=2; Path=/'; document.cookie = 'hidden=2'");
+    assert_eq!(window.text("document.cookie"), "a=1; b=2");
+    window.text("document.cookie = 'a=; Max-Age=0'");
+    assert_eq!(window.text("document.cookie"), "b=2");
+    window.close();
+    let elsewhere = browser.load(Url::parse("data:text/html,<p>nowhere").unwrap());
+    let refused = elsewhere.evaluate("document.cookie").unwrap_err();
+    assert!(refused.contains("opaque origin"), "{refused}");
+    elsewhere.close();
+}
