@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{self, Write as _};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -229,4 +230,63 @@ fn what_is_not_installed_is_named_with_what_installs_it() {
         "{}",
         told(&output)
     );
+}
+
+#[test]
+fn a_browser_that_is_not_there_is_named() {
+    let suite = Suite::new(&[("a", GOOD)]);
+    let output = suite.run(&["--browser=chromium", "--binary=/nowhere/chromium"]);
+    assert!(!output.status.success());
+    let told = told(&output);
+    assert!(
+        told.contains("/nowhere/chromium is not a Chromium that runs here"),
+        "{told}"
+    );
+}
+
+#[test]
+fn chromium_does_what_tests_ask_and_gives_each_subtest_its_turn() {
+    const SCRIPTS: &str = "// META: script=/resources/testdriver.js
+// META: script=/resources/testdriver-vendor.js
+const offline = {networkConditions: {type: 'offline'}};
+";
+    let driven = format!(
+        "{SCRIPTS}
+        promise_test(async () => {{
+            await test_driver.set_permission({{name: 'background-sync'}}, 'denied');
+            const status = await navigator.permissions.query({{name: 'background-sync'}});
+            assert_equals(status.state, 'denied');
+        }}, 'a permission can be denied');
+        promise_test(() => new Promise(() => {{}}), 'hangs');
+        promise_test(async t => {{
+            await test_driver.bidi.emulation.set_network_conditions(offline);
+            assert_false(navigator.onLine);
+            await promise_rejects_js(t, TypeError, fetch('?'));
+            await test_driver.bidi.emulation.set_network_conditions({{networkConditions: null}});
+            assert_true(navigator.onLine);
+            assert_equals((await fetch('?')).status, 200);
+        }}, 'the network can be cut');"
+    );
+    let restarted = format!(
+        "{SCRIPTS}
+        promise_test(async () => {{
+            if (location.search) return;
+            await test_driver.restart('?again');
+            await new Promise(() => {{}});
+        }}, 'goes on after a restart');"
+    );
+    let suite = Suite::new(&[("driven", &driven), ("restarted", &restarted)]);
+    let output = suite.run(&[
+        "--browser=chromium",
+        "--timeout-multiplier=0.5",
+        "--verbose",
+    ]);
+    let told = told(&output);
+    if told.contains("no Chromium is installed") {
+        let name = "chromium_does_what_tests_ask_and_gives_each_subtest_its_turn";
+        writeln!(io::stderr(), "SKIPPED {name}: {told}").unwrap();
+        return;
+    }
+    assert!(told.contains("subtests: 4: 3 PASS, 1 TIMEOUT"), "{told}");
+    assert!(told.contains("OK           1/1"), "{told}");
 }
