@@ -1,6 +1,6 @@
 // What the runner (ports/syncshell/wpt) does for tests that a page cannot do. It works with upstream's
-// testdriver.js and with the small one beside it. A call that the browser cannot do is rejected with an
-// error that says "unsupported operation", so that a test fails and does not hang.
+// testdriver.js and with the small one beside it. A call that the browser cannot do is rejected, so that a
+// test does not hang; its result is PRECONDITION_FAILED, with a message that says "unsupported operation".
 //
 // The runner gives the page the function `__wptDriver(text)`, to which the page passes a call as JSON,
 // {id, command, params}, and evaluates `__wptDriverReply({id, result})` or `__wptDriverReply({id, error})`
@@ -19,15 +19,21 @@
     calls.delete(id);
     if (error === undefined) {
       call.resolve(result);
+    } else if (error === "unsupported operation") {
+      call.reject(unsupported(call.command));
     } else {
       call.reject(new Error(`${call.command}: ${error}`));
     }
   };
 
+  function unsupported(command) {
+    return new OptionalFeatureUnsupportedError(`${command}: unsupported operation`);
+  }
+
   function call(command, params) {
     return new Promise((resolve, reject) => {
       if (typeof window.__wptDriver !== "function") {
-        reject(new Error(`${command}: unsupported operation`));
+        reject(unsupported(command));
         return;
       }
       const id = ++last_id;
@@ -49,7 +55,7 @@
   const emulation = bidi.emulation || (bidi.emulation = {});
   emulation.set_network_conditions = ({networkConditions, serviceWorkerScope}) => {
     if (networkConditions && networkConditions.type !== "offline") {
-      return Promise.reject(new Error("set_network_conditions: unsupported operation"));
+      return Promise.reject(unsupported("set_network_conditions"));
     }
     return call("set_network_conditions", {
       offline: Boolean(networkConditions),

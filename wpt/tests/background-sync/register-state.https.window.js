@@ -72,6 +72,18 @@ promise_test(async t => {
 }, 'A SyncManager of a registration that is gone does not register with the one that took its place');
 
 promise_test(async t => {
+  const worker = await start_worker(t);
+  const old = worker.registration;
+  await old.unregister();
+  const again = await start_worker(t, {scope: worker.scope});
+  await again.register('tag');
+  const event = await again.next_event();
+  assert_array_equals(await old.sync.getTags(), []);
+  assert_array_equals(await again.tags(), ['tag']);
+  await event.fulfil();
+}, 'A SyncManager of a registration that is gone has no tags of the one that took its place');
+
+promise_test(async t => {
   const worker = await start_worker(t, {script: 'controlled-worker.js?install-registers=tag'});
   assert_equals(await worker.call('outcome', 'install'), 'InvalidStateError');
   assert_array_equals(await worker.tags(), []);

@@ -116,3 +116,28 @@ promise_test(async t => {
   assert_equals(attempts, 3, 'after ten that were not counted, three are');
   await worker.tags_become([]);
 }, 'No more than ten attempts are not counted');
+
+promise_test(async t => {
+  const worker = await start_worker(t);
+  await worker.register('tag');
+  for (const lastChance of [false, false, true]) {
+    const event = await worker.next_event();
+    assert_equals(event.lastChance, lastChance);
+    await go_offline(t);
+    await test_driver.stop_service_worker(worker.scope);
+    await worker.barrier();
+    await test_driver.advance_time(longer_than_any_back_off);
+    await go_online();
+  }
+  await worker.tags_become([]);
+}, 'An attempt whose worker was terminated is counted, also while the network is gone');
+
+promise_test(async t => {
+  const worker = await fail_first(t);
+  for (let times = 0; times < 5; ++times) {
+    await go_offline(t);
+    await worker.barrier();
+    await go_online();
+  }
+  await worker.assert_no_event('a network that comes and goes does not use up the attempts');
+}, 'A browser that comes online just after an attempt has failed waits');

@@ -139,6 +139,18 @@ promise_test(async t => {
 
 promise_test(async t => {
   const worker = await start_periodic_worker(t);
+  const old = worker.registration;
+  await old.unregister();
+  const again = await start_worker(t, {scope: worker.scope});
+  await promise_rejects_dom(t, 'InvalidStateError', old.periodicSync.register('tag'));
+  await again.registration.periodicSync.register('tag', {minInterval: day});
+  assert_array_equals(await old.periodicSync.getTags(), []);
+  await old.periodicSync.unregister('tag');
+  assert_array_equals(await again.periodic_tags(), ['tag']);
+}, 'A PeriodicSyncManager of a registration that is gone does nothing to the one that took its place');
+
+promise_test(async t => {
+  const worker = await start_periodic_worker(t);
   await worker.registration.periodicSync.register('tag', {minInterval: day});
   await worker.registration.unregister();
   const again = await start_worker(t, {scope: worker.scope});
