@@ -259,6 +259,8 @@ impl Chromium {
                 "--disable-breakpad",
                 "--disable-component-update",
                 "--disable-background-networking",
+                // Tests open windows without a user who has clicked.
+                "--disable-popup-blocking",
                 "--remote-debugging-pipe",
                 "about:blank",
             ])

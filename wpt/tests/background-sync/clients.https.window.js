@@ -37,8 +37,9 @@ promise_test(async t => {
   await go_offline(t);
   await worker.register('of the window');
   await registration.sync.register('of the frame');
-  assert_array_equals(await registration.sync.getTags(), ['of the window', 'of the frame']);
-  assert_array_equals(await worker.tags(), ['of the window', 'of the frame']);
+  const tags = await registration.sync.getTags();
+  assert_array_equals(tags.sort(), ['of the frame', 'of the window']);
+  assert_array_equals((await worker.tags()).sort(), tags);
 }, 'All windows see the same list');
 
 promise_test(async t => {

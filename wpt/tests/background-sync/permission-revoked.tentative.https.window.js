@@ -60,3 +60,18 @@ promise_test(async t => {
   await worker.assert_no_event('there is no retry');
   assert_array_equals(await worker.tags(), []);
 }, 'A revocation removes what is firing, and a failure of its event is not retried');
+
+promise_test(async t => {
+  const worker = await start_worker(t);
+  await worker.register('tag');
+  const event = await worker.next_event();
+  await set_permission(t, name, 'denied');
+  await worker.tags_become([]);
+  await set_permission(t, name, 'granted');
+  await worker.register('tag');
+  await event.fulfil();
+  const again = await worker.next_event();
+  assert_equals(again.tag, 'tag');
+  await again.fulfil();
+  await worker.tags_become([]);
+}, 'A tag that is registered anew after a revocation fires, whatever becomes of the event before');

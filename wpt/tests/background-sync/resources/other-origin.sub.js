@@ -59,7 +59,9 @@ function remote_url(origin) {
 async function open_window(test, origin) {
   const name = `window ${unique_name()}`;
   const loaded = until_loaded(name);
-  const remote = new RemoteWindow(window.open(remote_url(origin), name));
+  const target = window.open(remote_url(origin), name);
+  assert_not_equals(target, null, 'a window can be opened');
+  const remote = new RemoteWindow(target);
   remote.close = async () => {
     remote.end();
     remote.target.close();
