@@ -24,7 +24,7 @@ use crate::dom::client::Client;
 use crate::dom::service_worker::ServiceWorker;
 use crate::dom::service_worker_container::ServiceWorkerContainer;
 use crate::dom::service_worker_registration::ServiceWorkerRegistration;
-use crate::event_loop::{EventLoop, Trusted};
+use crate::event_loop::{EventLoop, TaskSender, Trusted};
 use crate::messaging;
 use crate::services::Services;
 use crate::window::page::Page;
@@ -92,10 +92,18 @@ impl ServiceWorkerClient {
             .ok_or_else(|| Error::Type("there is no event loop".to_owned()))?;
         let (id, storage_key) = (description.id, description.storage_key.clone());
         let ticket = Arc::new(event_loop.keep(realm.root()));
+        let awaited = ControllerAwaited {
+            sender: event_loop.sender(),
+            ticket: Arc::clone(&ticket),
+        };
+        let on_event = events(&event_loop, &ticket, |client, realm, event| {
+            client.handle_event(realm, event)
+        });
         let handle = services.service_workers.attach_client(
             description,
-            events(&event_loop, &ticket, |client, realm, event| {
-                client.handle_event(realm, event)
+            Callback::new(move |event| {
+                let _ = &awaited;
+                on_event.call(event);
             }),
         );
         let sync_handle = services.sync.attach_client(
@@ -502,6 +510,27 @@ impl ServiceWorkerClient {
             Ok(value) => promise.resolve(&value),
             Err(error) => promise.reject(error),
         }
+    }
+}
+
+/// Goes with the last of those who could tell a client its controller: then there is nothing more to
+/// wait for.
+struct ControllerAwaited {
+    sender: TaskSender,
+    ticket: Arc<Trusted<RealmHandle>>,
+}
+
+impl Drop for ControllerAwaited {
+    fn drop(&mut self) {
+        let ticket = Arc::clone(&self.ticket);
+        self.sender.queue(move |event_loop| {
+            let client = ticket
+                .get(event_loop)
+                .and_then(|realm| realm.service::<ServiceWorkerClient>());
+            if let Some(client) = client {
+                client.controller_is_known.set(true);
+            }
+        });
     }
 }
 

@@ -278,3 +278,17 @@ fn a_binding_is_there_before_any_script_and_in_every_document() {
     }
     window.close();
 }
+
+#[test]
+fn a_page_loads_when_nobody_is_left_to_say_who_controls_it() {
+    let site = Site::page("<title>alone</title>");
+    let mut browser = Browser::new();
+    let (sender, messages) = unbounded();
+    browser.services.service_workers = SwRegistrationHandle::new(sender);
+    // The component takes the client, and ends before it answers.
+    let component = thread::spawn(move || drop(messages.recv()));
+    let window = browser.load(site.url("/"));
+    assert_eq!(window.text("document.title"), "alone");
+    window.close();
+    component.join().unwrap();
+}
