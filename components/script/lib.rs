@@ -43,4 +43,4 @@ pub use event_loop::EventLoops;
 pub use service_worker::ServiceWorkerThreads;
 pub use services::{ScriptLimits, ScriptReport, ScriptSource, Services};
 pub use user_agent::UserAgent;
-pub use window::{WindowHandle, WindowOptions, open};
+pub use window::{ServiceWorkerWindows, WindowHandle, WindowOptions, open};

@@ -6,6 +6,7 @@ use crate::bindings::Realm;
 use crate::blob_urls::{self, BlobUrlStore};
 use crate::messaging::broadcast::Broadcasts;
 use crate::messaging::router::PortRouter;
+use crate::window::host::WindowClients;
 use crate::worker::shared::SharedWorkers;
 use crate::{messaging, worker};
 
@@ -16,6 +17,7 @@ pub struct UserAgent {
     pub(crate) broadcasts: Broadcasts,
     pub(crate) blob_urls: BlobUrlStore,
     pub(crate) shared_workers: SharedWorkers,
+    pub(crate) windows: WindowClients,
 }
 
 impl fmt::Debug for UserAgent {

@@ -11,20 +11,27 @@ use base::time::Clock;
 use engine::{Builder, Engine};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
-use script::{EventLoops, ScriptLimits, ScriptReport, ServiceWorkerThreads, Services, UserAgent};
+use script::{
+    EventLoops, ScriptLimits, ScriptReport, ServiceWorkerThreads, ServiceWorkerWindows, Services,
+    UserAgent,
+};
 
 use crate::clock::SystemClock;
 
-/// Start an engine whose service workers run on QuickJS; with what windows need.
+/// Start an engine whose service workers run on QuickJS; with what windows need. `windows` may let
+/// service workers open windows.
 pub(crate) fn start(
     builder: Builder,
     clock: Arc<dyn Clock>,
     report: Callback<ScriptReport>,
     mut limits: ScriptLimits,
+    windows: impl FnOnce(ServiceWorkerWindows) -> ServiceWorkerWindows,
 ) -> Result<(Engine, Services), String> {
     limits.processors = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let mut services = None;
+    let user_agent = UserAgent::default();
     let engine = builder
+        .window_host(Box::new(windows(ServiceWorkerWindows::new(&user_agent))))
         .start(|handles| {
             let bundle = Services {
                 service_workers: handles.service_workers.clone(),
@@ -37,7 +44,7 @@ pub(crate) fn start(
                 clock,
                 limit_clock: Arc::new(SystemClock::new()),
                 event_loops: EventLoops::default(),
-                user_agent: UserAgent::default(),
+                user_agent,
                 report,
                 limits,
             };

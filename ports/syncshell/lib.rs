@@ -81,6 +81,10 @@ enum CliCommand {
 }
 
 #[derive(Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 struct OpenArguments {
     /// The page to open
     #[arg(value_parser = page_url)]
@@ -106,6 +110,10 @@ struct OpenArguments {
     /// give status 204, nothing fires
     #[arg(long, value_name = "URL", value_parser = captive_portal_url)]
     captive_portal_check: Option<Url>,
+    /// Let service workers open and focus windows at any time, as if the user had just clicked on
+    /// something of the site. Without it, both are refused
+    #[arg(long)]
+    user_activation: bool,
     /// Print one JSON object a line
     #[arg(long)]
     json: bool,

@@ -16,7 +16,10 @@ use engine::{Builder, Engine};
 use net::NetConfig;
 use net_monitor::SystemSource;
 use network_traits::{EmulationSessionId, NetworkState};
-use script::{ScriptLimits, ScriptReport, ScriptSource, Services, WindowHandle, WindowOptions};
+use script::{
+    ScriptLimits, ScriptReport, ScriptSource, ServiceWorkerWindows, Services, WindowHandle,
+    WindowOptions,
+};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use storage::Location;
@@ -45,6 +48,8 @@ enum Input {
     Network(NetworkState),
     Command(Result<Command, UnknownCommand>),
     Evaluated(Result<String, String>),
+    /// A service worker opens a window.
+    Open(Box<WindowOptions>),
     /// The page is as far as `--offline` waits for.
     ReadyForOffline,
     Remaining(Vec<SyncRegistrationInfo>),
@@ -181,7 +186,15 @@ impl Shell {
             ..ScriptLimits::default()
         };
         let builder = builder.observe_log(Callback::to_sender(&sender, Input::Log));
-        let (engine, services) = embedding::start(builder, movable, report, limits)?;
+        let opener = Callback::to_sender(&sender, |options| Input::Open(Box::new(options)));
+        let windows = |windows: ServiceWorkerWindows| {
+            if arguments.user_activation {
+                windows.with_user_activation(opener)
+            } else {
+                windows
+            }
+        };
+        let (engine, services) = embedding::start(builder, movable, report, limits, windows)?;
         let shell = Self {
             engine,
             services,
@@ -281,7 +294,7 @@ impl Shell {
             self.decide(decision)?;
         }
         match arguments.url {
-            Some(url) => self.open(url),
+            Some(url) => self.open(WindowOptions::new(url)),
             None => self.ask_what_remains(),
         }
         while let Ok(input) = receiver.recv() {
@@ -317,6 +330,7 @@ impl Shell {
                     },
                 })?;
             }
+            Input::Open(options) => self.open(*options),
             Input::ReadyForOffline => self.emulate_offline(true),
             Input::Log(entry) => {
                 self.waiting_for_sync = false;
@@ -420,11 +434,11 @@ impl Shell {
         Ok(())
     }
 
-    fn open(&mut self, url: Url) {
+    fn open(&mut self, options: WindowOptions) {
         self.loading += 1;
-        self.site = StorageKey::from_url(&url).ok();
+        self.site = StorageKey::from_url(options.url()).ok();
         self.windows
-            .push(script::open(self.services.clone(), WindowOptions::new(url)));
+            .push(script::open(self.services.clone(), options));
     }
 
     /// Cut the network, or end that. What follows finds it so.

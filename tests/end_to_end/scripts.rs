@@ -78,3 +78,35 @@ fn a_module_worker_has_the_modules_that_it_imported_after_a_restart() {
         ],
     );
 }
+
+#[test]
+fn a_worker_opens_a_window_only_if_the_user_is_said_to_have_acted() {
+    let site = Site::serve("kill");
+    site.react(
+        "/opener.js",
+        Reaction::script(
+            "oninstall = () => skipWaiting();
+             onactivate = event => event.waitUntil(clients.claim());
+             onmessage = () => clients.openWindow('/opened.html').then(
+               client => console.log('opened ' + client.url),
+               error => console.log('refused: ' + error.name));",
+        ),
+    );
+    site.react(
+        "/opens.html",
+        Reaction::page(
+            "<script>navigator.serviceWorker.oncontrollerchange = () =>
+               navigator.serviceWorker.controller.postMessage('open');
+             navigator.serviceWorker.register('/opener.js')</script>",
+        ),
+    );
+    site.react("/opened.html", Reaction::page("a window"));
+    let url = site.url("/opens.html");
+    let mut refused = shell(ShellOptions::default().argument(&url));
+    refused.wait_for_console("refused: InvalidAccessError");
+    assert!(refused.quit().0.success());
+    let options = ShellOptions::default().argument("--user-activation");
+    let mut opened = shell(options.argument(&url));
+    opened.wait_for_console(&format!("opened {}", site.url("/opened.html")));
+    assert!(opened.quit().0.success());
+}

@@ -7,6 +7,7 @@ use sw_traits::{ClientInfo, SwRequest, VisibilityState};
 use super::client::Client;
 use crate::bindings::generated::{DocumentVisibilityState, WindowClientMethods};
 use crate::bindings::{Dom, Fallible, Promise, Realm, ToJs, UsvString, Value};
+use crate::environment::Environment;
 use crate::service_worker::client::ServiceWorkerClient;
 
 dom_struct! {
@@ -58,5 +59,13 @@ impl WindowClientMethods for WindowClient {
         // Step 1 is up to the host of the windows.
         let client = self.parent.client_id();
         ServiceWorkerClient::of(realm)?.request(realm, SwRequest::FocusClient { client })
+    }
+
+    /// <https://w3c.github.io/ServiceWorker/#client-navigate>
+    fn navigate(&self, realm: &Realm, url: UsvString) -> Fallible<Promise> {
+        // Steps 1 and 2; the others are up to the component and the host of the windows.
+        let url = Environment::of(realm)?.parse_url(&url)?;
+        let client = self.parent.client_id();
+        ServiceWorkerClient::of(realm)?.request(realm, SwRequest::NavigateClient { client, url })
     }
 }

@@ -10,3 +10,4 @@ mod pages;
 mod periodic;
 mod permissions;
 mod scripts;
+mod windows;

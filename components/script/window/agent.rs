@@ -13,6 +13,7 @@ use url::Url;
 use super::binding::Bindings;
 use super::browsing_context::BrowsingContext;
 use super::delegate::StoppedScript;
+use super::host::{AgentOfThread, WindowAnswer};
 use super::inbox::{Inbox, Input};
 use super::navigation::Navigation;
 use super::thread::Stopper;
@@ -63,7 +64,7 @@ impl Agent {
         let stopped = Rc::new(StoppedScript::new(&services, &watchdog));
         let told = Rc::clone(&stopped);
         event_loop.set_watchdog(Rc::clone(&watchdog), move || told.report());
-        Ok(Rc::new(Self {
+        let agent = Rc::new(Self {
             services,
             bindings,
             event_loop,
@@ -73,14 +74,23 @@ impl Agent {
             focused: RefCell::default(),
             changed: Cell::new(false),
             runtime,
-        }))
+        });
+        agent.event_loop.local::<AgentOfThread>().set(&agent);
+        Ok(agent)
     }
 
     /// A new top-level window, on its way to this page.
-    pub(super) fn open(self: &Rc<Self>, url: Url) -> Rc<BrowsingContext> {
+    pub(super) fn open(
+        self: &Rc<Self>,
+        url: Url,
+        answer: Option<WindowAnswer>,
+    ) -> Rc<BrowsingContext> {
         let context = BrowsingContext::top_level(self, url.clone());
         self.add(&context);
-        context.navigate(Navigation::to(url));
+        context.navigate(Navigation {
+            answer,
+            ..Navigation::to(url)
+        });
         context
     }
 

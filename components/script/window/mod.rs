@@ -6,6 +6,7 @@
 //! - `agent`: what the browsing contexts of the thread share, and its loop;
 //! - `browsing_context`: a place that shows one document after the other;
 //! - `frames`, `auxiliary`: those in `iframe` elements, and those that scripts open;
+//! - `host`: what service workers ask of windows;
 //! - `proxy`: what scripts reach through a window;
 //! - `sandbox`: what is forbidden in sandboxed frames;
 //! - `navigation`: from one document to the next;
@@ -24,6 +25,7 @@ pub(crate) mod browsing_context;
 mod delegate;
 mod evaluate;
 pub(crate) mod frames;
+pub(crate) mod host;
 mod inbox;
 mod load;
 pub(crate) mod navigation;
@@ -43,6 +45,8 @@ use url::Url;
 
 use crate::services::Services;
 use binding::Bindings;
+pub use host::ServiceWorkerWindows;
+use host::WindowAnswer;
 use inbox::{Inbox, Input};
 use thread::Stopper;
 
@@ -51,6 +55,8 @@ use thread::Stopper;
 pub struct WindowOptions {
     url: Url,
     bindings: Bindings,
+    /// Who wants to know what the window shows.
+    answer: Option<WindowAnswer>,
 }
 
 impl WindowOptions {
@@ -59,7 +65,19 @@ impl WindowOptions {
         Self {
             url,
             bindings: Bindings::default(),
+            answer: None,
         }
+    }
+
+    /// A service worker waits for the client that the window shows.
+    fn answering(mut self, answer: WindowAnswer) -> Self {
+        self.answer = Some(answer);
+        self
+    }
+
+    /// The page that is to be opened.
+    pub fn url(&self) -> &Url {
+        &self.url
     }
 
     /// Each document of the window gets a global function with this name before any of its scripts
@@ -95,7 +113,7 @@ pub struct WindowHandle {
 /// when the page goes away. A page that the server sends with an error status (400 and above) is
 /// shown, and reported as a `ScriptError` besides.
 pub fn open(services: Services, options: WindowOptions) -> WindowHandle {
-    let started = thread::start(services, options.url, options.bindings);
+    let started = thread::start(services, options);
     WindowHandle {
         inbox: started.inbox,
         stopper: started.stopper,

@@ -12,6 +12,7 @@ use url::Url;
 
 use super::agent::Agent;
 use super::browsing_context::BrowsingContext;
+use super::host::WindowAnswer;
 use super::load::{self, Loaded};
 use super::open_document::{NewDocument, OpenDocument};
 use super::page::Page;
@@ -34,6 +35,8 @@ pub(crate) struct Navigation {
     pub(crate) srcdoc: Option<String>,
     /// Who asks; the embedder where it is none.
     pub(crate) initiator: Option<Initiator>,
+    /// The service worker that waits for it.
+    pub(crate) answer: Option<WindowAnswer>,
 }
 
 impl Navigation {
@@ -46,6 +49,7 @@ impl Navigation {
             replaces: false,
             srcdoc: None,
             initiator: None,
+            answer: None,
         }
     }
 
@@ -172,6 +176,9 @@ impl BrowsingContext {
 
     /// There is no document. A frame shows an empty one then, of which its page learns nothing.
     fn fail(self: &Rc<Self>, agent: &Rc<Agent>, navigation: &Navigation, error: String) {
+        if let Some(answer) = &navigation.answer {
+            answer.fail(&error);
+        }
         let url = navigation.url.clone();
         if self.is_top_level() {
             self.unload(agent, true);
@@ -225,6 +232,9 @@ impl BrowsingContext {
                     document.adopt_listeners(&initial);
                 }
                 self.set_document(document);
+                if let Some(answer) = &navigation.answer {
+                    answer.give(Ok(self.client()));
+                }
             }
             Err(_) => agent.services.report.call(ScriptReport::PageFailed {
                 url: navigation.url.clone(),

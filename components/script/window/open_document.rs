@@ -145,6 +145,10 @@ impl OpenDocument {
             context.ancestor_origins(),
             loaded.redirected_from.clone(),
         )?;
+        services
+            .user_agent
+            .windows
+            .add(page.environment.client, agent.event_loop.sender());
         if context.is_top_level() {
             agent.bindings.define(&realm)?;
         }
@@ -260,6 +264,8 @@ impl OpenDocument {
         crate::fetch::terminate(&self.realm);
         crate::user_agent::detach(&self.realm);
         service_worker::detach(&self.realm);
+        let windows = &agent.services.user_agent.windows;
+        windows.remove(self.page.environment.client);
         crate::permission_watch::detach(&self.realm);
         crate::network_watch::detach(&self.realm);
         crate::cache_client::detach(&self.realm);

@@ -221,16 +221,7 @@ impl Page {
         if !self.is_active() {
             return;
         }
-        let old = self.url();
-        let is_fragment = navigation.url.fragment().is_some()
-            && !navigation.reload
-            && navigation.body.is_none()
-            && without_fragment(&navigation.url) == without_fragment(&old);
-        if is_fragment {
-            self.set_url(navigation.url);
-            if let Some(document) = self.context.document() {
-                queue_event(&document.realm, "hashchange");
-            }
+        if self.navigate_to_fragment(&navigation) {
             return;
         }
         let initiator = navigation
@@ -241,6 +232,23 @@ impl Page {
             initiator,
             ..navigation
         });
+    }
+
+    /// Whether it is a fragment of this document that is wanted, which is then shown.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#scroll-to-fragid>
+    pub(super) fn navigate_to_fragment(&self, navigation: &Navigation) -> bool {
+        let is_fragment = navigation.url.fragment().is_some()
+            && !navigation.reload
+            && navigation.body.is_none()
+            && without_fragment(&navigation.url) == without_fragment(&self.url());
+        if is_fragment {
+            self.set_url(navigation.url.clone());
+            if let Some(document) = self.context.document() {
+                queue_event(&document.realm, "hashchange");
+            }
+        }
+        is_fragment
     }
 
     /// Free nodes that nothing refers to any more.

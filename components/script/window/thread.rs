@@ -7,10 +7,9 @@ use std::thread::{self, JoinHandle};
 
 use base::channel::{Receiver, Sender, bounded};
 use parking_lot::Mutex;
-use url::Url;
 
+use super::WindowOptions;
 use super::agent::Agent;
-use super::binding::Bindings;
 use super::inbox::{Inbox, Input};
 use crate::event_loop::EventLoop;
 use crate::services::{ScriptReport, Services};
@@ -73,13 +72,13 @@ pub(super) struct Started {
 
 /// Start an agent whose first window shows this page. When the system has no thread, the page
 /// fails.
-pub(super) fn start(services: Services, url: Url, bindings: Bindings) -> Started {
+pub(super) fn start(services: Services, options: WindowOptions) -> Started {
     // The thread makes its event loop itself; this one only lends its channel until then.
     let inbox = Inbox::new(EventLoop::new(Arc::clone(&services.clock)).sender());
     let stopper = Stopper::default();
     let (sender, ended) = bounded::<()>(1);
     let (thread_inbox, thread_stopper) = (inbox.clone(), stopper.clone());
-    let failed = (services.report.clone(), url.clone());
+    let failed = (services.report.clone(), options.url.clone());
     let thread = thread::Builder::new()
         .name("window".to_owned())
         .stack_size(services.limits.stack_size.saturating_add(SPARE_STACK))
@@ -89,7 +88,7 @@ pub(super) fn start(services: Services, url: Url, bindings: Bindings) -> Started
                 stopper: thread_stopper,
                 _ended: sender,
             };
-            run(services, url, bindings, &ending);
+            run(services, options, &ending);
         });
     let thread = thread
         .map_err(|error| {
@@ -132,16 +131,16 @@ impl Drop for Ending {
     }
 }
 
-fn run(services: Services, url: Url, bindings: Bindings, ending: &Ending) {
+fn run(services: Services, options: WindowOptions, ending: &Ending) {
     let report = services.report.clone();
     let fail = |url, error| report.call(ScriptReport::PageFailed { url, error });
-    let agent = match Agent::new(services, bindings) {
+    let agent = match Agent::new(services, options.bindings) {
         Ok(agent) => agent,
-        Err(reason) => return fail(url, format!("no engine for the page: {reason}")),
+        Err(reason) => return fail(options.url, format!("no engine for the page: {reason}")),
     };
     ending.stopper.follow(agent.watchdog.terminator());
     ending.inbox.follow(agent.event_loop.sender());
-    let window = agent.open(url);
+    let window = agent.open(options.url, options.answer);
     let run = AssertUnwindSafe(|| agent.run(&window, &ending.inbox, &ending.stopper));
     let panicked = catch_unwind(run).is_err();
     // Documents go away in order, even if that is for a fault of ours.

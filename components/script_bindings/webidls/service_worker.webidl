@@ -104,14 +104,14 @@ interface Client {
   undefined postMessage(any message, optional StructuredSerializeOptions options = {});
 };
 
-// Without navigate(): a service worker cannot move windows yet. `ancestorOrigins` is a
-// FrozenArray<USVString>, always the same one.
+// `ancestorOrigins` is a FrozenArray<USVString>, always the same one.
 [Exposed=ServiceWorker]
 interface WindowClient : Client {
   readonly attribute DocumentVisibilityState visibilityState;
   readonly attribute boolean focused;
   [SameObject, Throws] readonly attribute any ancestorOrigins;
   [NewObject] Promise<WindowClient> focus();
+  [NewObject] Promise<WindowClient?> navigate(USVString url);
 };
 
 enum FrameType {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use base::channel::Callback;
 use base::time::Clock;
 use base::{DomString, StorageKey};
+use script::WindowOptions;
 use sw_traits::RegistrationSnapshot;
 use sync_traits::{
     PermissionName, PermissionState, SyncExplanation, SyncKind, SyncQuestion, SyncRegistrationInfo,
@@ -36,7 +37,7 @@ impl Shell {
                 window.evaluate(script, Callback::to_sender(&self.sender, Input::Evaluated));
             }
             Command::Open(text) => match crate::page_url(&text) {
-                Ok(url) => self.open(url),
+                Ok(url) => self.open(WindowOptions::new(url)),
                 Err(text) => return self.tell(&ShellEvent::Error { text }),
             },
             Command::Close => {

@@ -147,7 +147,8 @@ impl TestEngine {
                 }
             }
         });
-        let (engine, services) = embedding::start(builder, movable, report, limits)?;
+        let (engine, services) =
+            embedding::start(builder, movable, report, limits, |windows| windows)?;
         let options = WindowOptions::new(arguments.url.clone())
             .with_binding(BINDING, Callback::to_sender(&sender, Input::Called));
         let window = script::open(services.clone(), options);

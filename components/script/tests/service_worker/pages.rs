@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use base::channel::{Callback, Receiver, bounded, unbounded};
 use engine::{Builder, Engine};
 use script::{
-    EventLoops, ScriptLimits, ScriptReport, ServiceWorkerThreads, Services, WindowHandle,
-    WindowOptions, open,
+    EventLoops, ScriptLimits, ScriptReport, ServiceWorkerThreads, ServiceWorkerWindows, Services,
+    UserAgent, WindowHandle, WindowOptions, open,
 };
 use url::Url;
 
@@ -17,7 +17,7 @@ use super::host::{PATIENCE, listen_to_the_log, real_clock, serve, take};
 pub(super) struct Site {
     window: Option<WindowHandle>,
     pub(super) engine: Option<Engine>,
-    services: Services,
+    pub(super) services: Services,
     pub(super) reports: Receiver<ScriptReport>,
     pub(super) address: String,
 }
@@ -27,6 +27,15 @@ impl Site {
     pub(super) fn with(
         worker: &'static str,
         answer: impl Fn(&str) -> Option<(u16, &'static str, &'static str)> + Send + Sync + 'static,
+    ) -> Self {
+        Self::with_windows(worker, answer, |windows| windows)
+    }
+
+    /// The same; `windows` may let the worker open some.
+    pub(super) fn with_windows(
+        worker: &'static str,
+        answer: impl Fn(&str) -> Option<(u16, &'static str, &'static str)> + Send + Sync + 'static,
+        windows: impl FnOnce(ServiceWorkerWindows) -> ServiceWorkerWindows,
     ) -> Self {
         listen_to_the_log();
         let address = serve(move |path| {
@@ -40,7 +49,9 @@ impl Site {
         // What one test reports.
         let (report_sender, reports) = unbounded();
         let mut services = None;
+        let user_agent = UserAgent::default();
         let engine = Builder::new(Arc::clone(&clock))
+            .window_host(Box::new(windows(ServiceWorkerWindows::new(&user_agent))))
             .start(|handles| {
                 let bundle = Services {
                     service_workers: handles.service_workers.clone(),
@@ -53,7 +64,7 @@ impl Site {
                     clock: Arc::clone(&clock),
                     limit_clock: clock,
                     event_loops: EventLoops::default(),
-                    user_agent: script::UserAgent::default(),
+                    user_agent,
                     report: Callback::to_sender(&report_sender, |report| report),
                     limits: ScriptLimits::default(),
                 };
@@ -85,7 +96,7 @@ impl Site {
     }
 
     /// Evaluates an expression in the page; promises are waited for.
-    fn run(&self, script: &str) -> Result<String, String> {
+    pub(super) fn run(&self, script: &str) -> Result<String, String> {
         evaluate(self.window.as_ref().unwrap(), script)
     }
 
