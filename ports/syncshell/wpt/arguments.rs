@@ -25,7 +25,8 @@ pub(crate) struct WptArguments {
     /// or in a folder above
     #[arg(long, value_name = "DIR")]
     pub(crate) root: Option<PathBuf>,
-    /// Run upstream's tests: those that PATH names, or those of lists in wpt/lists
+    /// Run upstream's tests: those that PATH names, or those of lists in wpt/lists; all lists
+    /// without a name
     #[arg(
         long,
         value_name = "LISTS",
@@ -44,7 +45,7 @@ pub(crate) struct WptArguments {
     /// Name the tests, and run nothing
     #[arg(long)]
     pub(crate) list: bool,
-    /// Expect from now on what happens in this run
+    /// Expect from now on what happens in this run, and tell which expectations do not say why
     #[arg(long)]
     pub(crate) update_expectations: bool,
     /// Write the results to this file, in the form of wpt.fyi

@@ -119,6 +119,19 @@ impl MetaFile {
         self.changed |= self.root != before;
     }
 
+    /// The tests, each with this file, that have expectations which do not say why: neither the
+    /// expectation nor the section of its test has a `bug`.
+    pub(crate) fn unexplained(&self) -> impl Iterator<Item = (&Path, &str)> {
+        let bare = |section: &Section| {
+            section.value("expected").is_some() && section.value("bug").is_none()
+        };
+        let tests = self.root.sections.iter();
+        tests
+            .filter(|test| test.value("bug").is_none())
+            .filter(move |test| bare(test) || test.sections.iter().any(bare))
+            .map(|test| (self.path.as_path(), test.name.as_str()))
+    }
+
     /// Write the file, if it has changed. One that says nothing is removed.
     pub(crate) fn save(&self) -> Result<(), String> {
         if !self.changed {
@@ -281,6 +294,29 @@ mod tests {
     expected: [PASS, FAIL]
 "
         );
+    }
+
+    #[test]
+    fn what_does_not_say_why_is_found() {
+        let meta = tempfile::tempdir().unwrap();
+        let text = "\
+[a.html]
+  bug: streams
+  [x]
+    expected: FAIL
+[b.html]
+  [x]
+    bug: streams
+    expected: FAIL
+  [y]
+    expected: FAIL
+[c.html]
+  expected: TIMEOUT
+";
+        fs::write(meta.path().join("a.html.ini"), text).unwrap();
+        let file = MetaFile::load(meta.path(), "a.html").unwrap();
+        let found: Vec<_> = file.unexplained().map(|(_, test)| test).collect();
+        assert_eq!(found, ["b.html", "c.html"]);
     }
 
     #[test]

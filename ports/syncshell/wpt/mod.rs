@@ -114,12 +114,17 @@ pub(crate) fn run(arguments: &WptArguments) -> Result<ExitCode, String> {
             BTreeMap::new(),
         ),
     };
+    let revision = match &arguments.upstream {
+        Some(_) => suite::revision(&root)?,
+        None => String::new(),
+    };
     let run = Run {
         arguments,
         browser,
         groups,
         meta,
         list,
+        revision,
     };
     run.run(tests)
 }
@@ -201,10 +206,10 @@ impl Browser {
         }
     }
 
-    fn run_info(&self) -> RunInfo {
+    fn run_info(&self, revision: &str) -> RunInfo {
         match self {
-            Self::Own(_) => RunInfo::new("syncshell", env!("CARGO_PKG_VERSION"), ""),
-            Self::Chromium(chromium) => RunInfo::new("chromium", &chromium.version, ""),
+            Self::Own(_) => RunInfo::new("syncshell", env!("CARGO_PKG_VERSION"), revision),
+            Self::Chromium(chromium) => RunInfo::new("chromium", &chromium.version, revision),
         }
     }
 }
@@ -216,6 +221,8 @@ struct Run<'a> {
     groups: ProcessGroups,
     meta: BTreeMap<String, MetaFile>,
     list: List,
+    /// The revision of upstream's tests, when they are run.
+    revision: String,
 }
 
 impl Run<'_> {
@@ -233,7 +240,7 @@ impl Run<'_> {
             .map_err(|error| error.to_string())?;
         if let Some(file) = &self.arguments.report {
             let report = Report {
-                run_info: self.browser.run_info(),
+                run_info: self.browser.run_info(&self.revision),
                 time_start: start.as_millis(),
                 time_end: clock.now().wall.as_millis(),
                 results: results
@@ -346,6 +353,8 @@ impl Run<'_> {
                 file.update(test.section(), test.good(), result);
             }
         }
-        self.meta.values().try_for_each(MetaFile::save)
+        self.meta.values().try_for_each(MetaFile::save)?;
+        output::tell_unexplained(self.meta.values().flat_map(MetaFile::unexplained))
+            .map_err(|error| error.to_string())
     }
 }

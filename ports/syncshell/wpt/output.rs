@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write as _};
+use std::path::Path;
 use std::time::Duration;
 
 use anstyle::{AnsiColor, Style};
@@ -124,6 +125,21 @@ fn tell_difference(output: &mut impl io::Write, difference: &Difference) -> io::
         writeln!(output, "    {}", printable(line))?;
     }
     Ok(())
+}
+
+/// Tell which tests have expectations that do not say why.
+pub(crate) fn tell_unexplained<'a>(
+    tests: impl Iterator<Item = (&'a Path, &'a str)>,
+) -> io::Result<()> {
+    let mut output = anstream::stdout().lock();
+    for (file, test) in tests {
+        let file = file.display();
+        writeln!(
+            output,
+            "{file}: an expectation of {test} has no bug that says why"
+        )?;
+    }
+    output.flush()
 }
 
 /// How often each status came, and what of it was not expected.

@@ -79,6 +79,14 @@ pub(crate) fn root(given: Option<&Path>) -> Result<PathBuf, String> {
     })
 }
 
+/// The pinned revision of upstream's tests.
+pub(crate) fn revision(root: &Path) -> Result<String, String> {
+    let file = root.join("revision");
+    std::fs::read_to_string(&file)
+        .map(|text| text.trim().to_owned())
+        .map_err(|error| format!("cannot read {}: {error}", file.display()))
+}
+
 /// A list of upstream's paths: one a line. `!PATH REASON` leaves out what is below a path, and `#`
 /// begins a comment.
 #[derive(Debug, Default, Eq, PartialEq)]
