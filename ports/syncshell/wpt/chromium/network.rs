@@ -104,6 +104,9 @@ impl Network {
             "link add near type veth peer name far netns {}",
             far.thread
         ))?;
+        // No address comes later than the others: a browser that starts would take the network for
+        // another one, and give up what it loads.
+        near.ip("link set near addrgenmode none".to_owned())?;
         far.ip(format!("addr add {SERVERS}/24 dev far"))?;
         far.ip("link set far up".to_owned())?;
         network.set_link(true)?;

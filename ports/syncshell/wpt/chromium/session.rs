@@ -125,8 +125,11 @@ impl<'a> Session<'a> {
         if self.network.is_none() {
             self.attach_workers()?;
         }
-        self.call_page("Page.navigate", json!({ "url": self.job.url }))?;
-        Ok(())
+        let loaded = self.call_page("Page.navigate", json!({ "url": self.job.url }))?;
+        match loaded["errorText"].as_str() {
+            Some(error) => Err(format!("{} was not loaded: {error}", self.job.url)),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn call_page(&mut self, method: &str, params: Value) -> Result<Value, String> {
