@@ -58,6 +58,19 @@ promise_test(async t => {
   const worker = await start_worker(t);
   const frame = await add_own_frame(t);
   const registration = await registration_in(frame, worker.scope);
+  registration.sync.register('tag').catch(() => {});
+  frame.remove();
+  await worker.barrier();
+  if ((await worker.tags()).includes('tag')) {
+    await (await worker.next_event('tag')).fulfil();
+    await worker.tags_become([]);
+  }
+}, 'A tag whose frame goes before register() is through fires, if it is registered');
+
+promise_test(async t => {
+  const worker = await start_worker(t);
+  const frame = await add_own_frame(t);
+  const registration = await registration_in(frame, worker.scope);
   const {TypeError: FrameTypeError} = frame.contentWindow;
   await promise_rejects_js(t, FrameTypeError, registration.sync.register());
   await promise_rejects_js(t, FrameTypeError, registration.sync.register(Symbol('tag')));

@@ -45,3 +45,14 @@ promise_test(async t => {
   await test_driver.advance_time(1.5 * minute);
   await worker.tags_become([], 'one minute is all that the last attempt gets');
 }, 'The last attempt may take one minute');
+
+promise_test(async t => {
+  const worker = await start_worker(t);
+  await worker.register('tag');
+  await worker.next_event();
+  const run = await worker.call('run');
+  await test_driver.advance_time(4 * minute);
+  const same_run = async () => await worker.call('run') === run ? ['the same run'] : [];
+  await until_equal(same_run, [], 'the worker was terminated');
+  assert_array_equals(await worker.tags(), ['tag']);
+}, 'A worker whose event takes too long is terminated');

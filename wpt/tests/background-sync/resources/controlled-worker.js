@@ -9,6 +9,8 @@
 
 const parameters = new URL(location.href).searchParams;
 
+const run = Math.random();
+
 // What settles each event that is held, by its id.
 const held = new Map();
 
@@ -75,6 +77,8 @@ self.addEventListener('activate', lifecycle);
 // What a window can ask for.
 const calls = {
   ping: () => 'pong',
+  // Tells two runs of the worker apart.
+  run: () => run,
   release: () => release(),
   settle: (id, outcome) => {
     const event = held.get(id);
