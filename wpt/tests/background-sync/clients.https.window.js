@@ -1,4 +1,5 @@
 // META: title=Background Sync: frames and workers
+// META: timeout=long
 // META: script=/resources/testdriver.js?feature=bidi
 // META: script=/resources/testdriver-vendor.js
 // META: script=resources/helpers.js

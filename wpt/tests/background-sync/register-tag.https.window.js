@@ -1,4 +1,5 @@
 // META: title=Background Sync: tags
+// META: timeout=long
 // META: script=resources/helpers.js
 
 'use strict';

@@ -1,4 +1,5 @@
 // META: title=Periodic Background Sync: minInterval
+// META: timeout=long
 // META: script=/resources/testdriver.js?feature=bidi
 // META: script=/resources/testdriver-vendor.js
 // META: script=/background-sync/resources/helpers.js
