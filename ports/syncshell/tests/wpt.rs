@@ -276,11 +276,7 @@ const offline = {networkConditions: {type: 'offline'}};
         }}, 'goes on after a restart');"
     );
     let suite = Suite::new(&[("driven", &driven), ("restarted", &restarted)]);
-    let output = suite.run(&[
-        "--browser=chromium",
-        "--timeout-multiplier=0.5",
-        "--verbose",
-    ]);
+    let output = suite.run(&["--browser=chromium", "--verbose"]);
     let told = told(&output);
     if told.contains("no Chromium is installed") {
         let name = "chromium_does_what_tests_ask_and_gives_each_subtest_its_turn";
