@@ -388,3 +388,70 @@ fn a_network_has_one_name_in_a_profile_and_another_in_each_other() {
     assert_ne!(network_called(away, profile()), name);
     assert_ne!(network_called(home, Location::Memory), name);
 }
+
+#[test]
+fn a_server_learns_that_it_is_asked_for_the_script_of_a_service_worker() {
+    let server = tiny_http::Server::http("127.0.0.1:0").unwrap();
+    let port = server.server_addr().to_ip().unwrap().port();
+    let site = Url::parse(&format!("http://localhost:{port}/")).unwrap();
+    let (sender, asked) = unbounded();
+    std::thread::spawn(move || {
+        for request in server.incoming_requests() {
+            let names = [
+                "Service-Worker",
+                "Sec-Fetch-Dest",
+                "Sec-Fetch-Mode",
+                "Sec-Fetch-Site",
+                "Referer",
+                "Cookie",
+            ];
+            let value = |name: &'static str| {
+                let is_it = |header: &&tiny_http::Header| header.field.equiv(name);
+                let header = request.headers().iter().find(is_it);
+                header.map_or_else(String::new, |header| header.value.to_string())
+            };
+            let told = names.into_iter().map(value).collect::<Vec<_>>().join(",");
+            sender.send((request.url().to_owned(), told)).unwrap();
+            let is_moved = request.url() == "/moved.js";
+            let fields = [
+                "Content-Type: text/javascript",
+                "Set-Cookie: own=1",
+                "Location: /worker.js",
+            ];
+            let fields = &fields[..if is_moved { 3 } else { 2 }];
+            let mut response = tiny_http::Response::from_string("// a worker")
+                .with_status_code(if is_moved { 302 } else { 200 });
+            for field in fields {
+                response.add_header(field.parse::<tiny_http::Header>().unwrap());
+            }
+            request.respond(response).unwrap();
+        }
+    });
+    let running = start(builder()).unwrap();
+    let page = Page::open(&running.engine, &site);
+    let register = |script: &str, worker_type| {
+        page.ask(SwRequest::Register {
+            scope: Some(site.join(&format!("{script}/")).unwrap()),
+            script_url: site.join(script).unwrap(),
+            worker_type,
+            update_via_cache: UpdateViaCache::default(),
+        })
+    };
+    let about = |path: &str, cookie: &str| {
+        let told = format!("script,serviceworker,same-origin,same-origin,{site},{cookie}");
+        (path.to_owned(), told)
+    };
+
+    register("worker.js", WorkerType::Classic).unwrap();
+    assert_eq!(asked.recv().unwrap(), about("/worker.js", ""));
+    register("again.js", WorkerType::Classic).unwrap();
+    assert_eq!(asked.recv().unwrap(), about("/again.js", "own=1"));
+    register("module.js", WorkerType::Module).unwrap();
+    assert_eq!(asked.recv().unwrap(), about("/module.js", ""));
+    // Where a redirect leads to is not even asked.
+    let error = register("moved.js", WorkerType::Classic).unwrap_err();
+    assert_eq!(error.name(), "SecurityError");
+    assert_eq!(asked.recv().unwrap(), about("/moved.js", "own=1"));
+    assert!(asked.try_recv().is_none());
+    running.engine.shut_down();
+}
