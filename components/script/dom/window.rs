@@ -60,6 +60,11 @@ impl Window {
         let _ = self.document.set(document);
     }
 
+    /// <https://html.spec.whatwg.org/multipage/nav-history-apis.html#dom-history>
+    pub(crate) fn history_object(&self, realm: &Realm) -> Fallible<Dom<History>> {
+        same(&self.history, || History::new(realm))
+    }
+
     /// Its location.
     ///
     /// # Errors
@@ -129,7 +134,7 @@ impl WindowMethods for Window {
     }
 
     fn history(&self, realm: &Realm) -> Fallible<Dom<History>> {
-        same(&self.history, || History::new(realm))
+        self.history_object(realm)
     }
 
     fn navigator(&self, realm: &Realm) -> Fallible<Dom<Navigator>> {

@@ -2,6 +2,7 @@
 
 mod environment;
 mod frames;
+mod history;
 mod loading;
 mod modules;
 mod network;

@@ -14,6 +14,7 @@ use super::navigation::{Navigation, Ongoing};
 use super::open_document::OpenDocument;
 use super::page::Page;
 use super::sandbox::Sandbox;
+use super::session_history::SessionHistory;
 use crate::bindings::{Dom, Fallible, Realm, Value, window_proxy};
 use crate::dom::document::Document;
 use crate::dom::node::Node;
@@ -57,8 +58,8 @@ pub(crate) struct BrowsingContext {
     /// The navigation whose document is being fetched.
     pub(super) ongoing: RefCell<Option<Ongoing>>,
     pub(super) last_navigation: Cell<u64>,
-    /// How many entries the session history of a window has, those of its frames included.
-    history_length: Cell<u32>,
+    /// What it has shown.
+    pub(super) history: SessionHistory,
     closing: Cell<bool>,
     discarded: Cell<bool>,
     /// What a developer typed before the page had loaded.
@@ -80,7 +81,7 @@ impl BrowsingContext {
             wanted: RefCell::default(),
             ongoing: RefCell::default(),
             last_navigation: Cell::new(0),
-            history_length: Cell::new(1),
+            history: SessionHistory::default(),
             closing: Cell::new(false),
             discarded: Cell::new(false),
             waiting: RefCell::default(),
@@ -210,17 +211,6 @@ impl BrowsingContext {
 
     pub(super) fn set_last_url(&self, url: Url) {
         self.last_url.replace(url);
-    }
-
-    /// <https://html.spec.whatwg.org/multipage/nav-history-apis.html#dom-history-length>
-    pub(crate) fn history_length(self: &Rc<Self>) -> u32 {
-        self.top().history_length.get()
-    }
-
-    /// One more entry comes after the present one.
-    pub(crate) fn add_history_entry(self: &Rc<Self>) {
-        let length = &self.top().history_length;
-        length.set(length.get().saturating_add(1));
     }
 
     /// Have the thread look around.
@@ -359,6 +349,12 @@ impl BrowsingContext {
     pub(super) fn advance(self: &Rc<Self>, agent: &Rc<Agent>) -> bool {
         if self.closing.get() {
             agent.event_loop.run_task(|| self.discard(agent, true));
+            return true;
+        }
+        if !self.is_navigating()
+            && let Some(delta) = self.history.next_delta()
+        {
+            agent.event_loop.run_task(|| self.traverse(delta));
             return true;
         }
         let wanted = self.wanted.take();

@@ -34,6 +34,7 @@ pub(crate) mod page;
 mod proxy;
 pub(crate) mod sandbox;
 pub(crate) mod scripts;
+mod session_history;
 mod thread;
 
 use std::thread::JoinHandle;

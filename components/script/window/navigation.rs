@@ -31,6 +31,8 @@ pub(crate) struct Navigation {
     pub(crate) reload: bool,
     /// Whether the new document takes the place of the present one in the history.
     pub(crate) replaces: bool,
+    /// The step in the history that the document is shown for again.
+    pub(crate) history_step: Option<u32>,
     /// The document itself, for `about:srcdoc`.
     pub(crate) srcdoc: Option<String>,
     /// Who asks; the embedder where it is none.
@@ -47,6 +49,7 @@ impl Navigation {
             body: None,
             reload: false,
             replaces: false,
+            history_step: None,
             srcdoc: None,
             initiator: None,
             answer: None,
@@ -218,9 +221,8 @@ impl BrowsingContext {
         let is_first = old.as_ref().is_none_or(|old| old.is_initial());
         // The spec has such a document take over the window itself.
         let heir_of = old.filter(|old| old.is_initial() && old.origin().is_same(&new.origin));
-        if !is_first && !navigation.replaces && !navigation.reload {
-            self.add_history_entry();
-        }
+        let replaces = is_first || navigation.replaces;
+        self.history_of_new_document(navigation, &new.loaded.url, replaces);
         self.unload(agent, true);
         // A script that heard of it may have closed the window.
         if self.is_closing() {

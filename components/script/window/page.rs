@@ -11,14 +11,12 @@ use super::browsing_context::BrowsingContext;
 use super::navigation::{Initiator, Navigation};
 use super::sandbox::Sandbox;
 use super::scripts::ScriptQueues;
+use super::session_history::entry_changed;
 use crate::bindings::Realm;
-use crate::bindings::generated::{DocumentReadyState, EventInit};
-use crate::bindings::report::report_exception;
-use crate::dom::event_target::EventTarget;
+use crate::bindings::generated::DocumentReadyState;
 use crate::dom::node_store::NodeStore;
 use crate::dom_tree::{DocumentParser, NodeId};
 use crate::environment::Environment;
-use crate::event_loop::EventLoop;
 
 /// <https://html.spec.whatwg.org/multipage/dom.html#current-document-readiness>
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -238,14 +236,18 @@ impl Page {
     ///
     /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#scroll-to-fragid>
     pub(super) fn navigate_to_fragment(&self, navigation: &Navigation) -> bool {
-        let is_fragment = navigation.url.fragment().is_some()
+        let old = self.url();
+        let new = navigation.url.clone();
+        let is_fragment = new.fragment().is_some()
             && !navigation.reload
             && navigation.body.is_none()
-            && without_fragment(&navigation.url) == without_fragment(&self.url());
+            && without_fragment(&new) == without_fragment(&old);
         if is_fragment {
-            self.set_url(navigation.url.clone());
+            let replaces = navigation.replaces || new == old;
+            self.context.update_history(&new, None, replaces);
+            self.set_url(new.clone());
             if let Some(document) = self.context.document() {
-                queue_event(&document.realm, "hashchange");
+                entry_changed(&document.realm, old, new);
             }
         }
         is_fragment
@@ -258,22 +260,6 @@ impl Page {
             self.store.collect_garbage(|id| Some(id) == focused);
         }
     }
-}
-
-/// Fire an event at the window in a task of its own.
-fn queue_event(realm: &Realm, type_: &'static str) {
-    let Some(event_loop) = realm.service::<EventLoop>() else {
-        return;
-    };
-    let ticket = event_loop.keep(realm.root());
-    event_loop.sender().queue(move |event_loop| {
-        if let Some(realm) = ticket.take(event_loop)
-            && let Some(window) = realm.global::<EventTarget>()
-            && let Err(error) = window.fire_event(&realm, type_, &EventInit::default())
-        {
-            report_exception(&realm, error);
-        }
-    });
 }
 
 fn without_fragment(url: &Url) -> Url {

@@ -51,10 +51,43 @@ interface Location {
 
 [Exposed=Window]
 interface History {
-  readonly attribute unsigned long length;
-  readonly attribute any state;
+  [Throws] readonly attribute unsigned long length;
+  [Throws] attribute ScrollRestoration scrollRestoration;
+  [Throws] readonly attribute any state;
+  undefined go(optional long delta = 0);
+  undefined back();
+  undefined forward();
   undefined pushState(any data, DOMString unused, optional USVString? url = null);
   undefined replaceState(any data, DOMString unused, optional USVString? url = null);
+};
+
+enum ScrollRestoration {
+  "auto",
+  "manual"
+};
+
+[Exposed=Window]
+interface PopStateEvent : Event {
+  constructor(DOMString type, optional PopStateEventInit eventInitDict = {});
+  readonly attribute any state;
+  readonly attribute boolean hasUAVisualTransition;
+};
+
+dictionary PopStateEventInit : EventInit {
+  any state = null;
+  boolean hasUAVisualTransition = false;
+};
+
+[Exposed=Window]
+interface HashChangeEvent : Event {
+  constructor(DOMString type, optional HashChangeEventInit eventInitDict = {});
+  readonly attribute USVString oldURL;
+  readonly attribute USVString newURL;
+};
+
+dictionary HashChangeEventInit : EventInit {
+  USVString oldURL = "";
+  USVString newURL = "";
 };
 
 // https://html.spec.whatwg.org/multipage/system-state.html#the-navigator-object

@@ -9,20 +9,21 @@ const wanted = {
   dom: ["AbortController", "AbortSignal", "CustomEvent", "CustomEventInit", "Event", "EventInit",
     "EventTarget"],
   html: ["AbstractWorker", "BroadcastChannel", "DedicatedWorkerGlobalScope", "ErrorEvent",
-    "ErrorEventInit", "History", "Location", "MessageChannel", "MessageEvent", "MessageEventInit",
-    "MessageEventTarget", "MessagePort", "NavigatorConcurrentHardware", "NavigatorID",
-    "NavigatorLanguage", "NavigatorOnLine", "PromiseRejectionEvent", "PromiseRejectionEventInit",
-    "SharedWorker", "SharedWorkerGlobalScope", "SharedWorkerOptions", "StructuredSerializeOptions",
-    "WindowOrWorkerGlobalScope", "Worker", "WorkerGlobalScope", "WorkerLocation",
-    "WorkerNavigator", "WorkerOptions"],
+    "ErrorEventInit", "HashChangeEvent", "HashChangeEventInit", "History", "Location",
+    "MessageChannel", "MessageEvent", "MessageEventInit", "MessageEventTarget", "MessagePort",
+    "NavigatorConcurrentHardware", "NavigatorID", "NavigatorLanguage", "NavigatorOnLine",
+    "PopStateEvent", "PopStateEventInit", "PromiseRejectionEvent", "PromiseRejectionEventInit",
+    "SharedWorker", "SharedWorkerGlobalScope", "SharedWorkerOptions",
+    "StructuredSerializeOptions", "WindowOrWorkerGlobalScope", "Worker", "WorkerGlobalScope",
+    "WorkerLocation", "WorkerNavigator", "WorkerOptions"],
   url: ["URL", "URLSearchParams"],
 };
 // What those refer to.
 const needed = {
   html: ["AnimationFrameProvider", "EventHandler", "EventHandlerNonNull", "GlobalEventHandlers",
     "Navigator", "NavigatorContentUtils", "NavigatorCookies", "NavigatorPlugins",
-    "OnErrorEventHandler", "OnErrorEventHandlerNonNull", "Window", "WindowEventHandlers",
-    "WindowLocalStorage", "WindowSessionStorage"],
+    "OnErrorEventHandler", "OnErrorEventHandlerNonNull", "ScrollRestoration", "Window",
+    "WindowEventHandlers", "WindowLocalStorage", "WindowSessionStorage"],
 };
 
 promise_test(async () => {
@@ -51,9 +52,11 @@ promise_test(async () => {
       WorkerNavigator: ["navigator"],
     }),
     ...("Window" in self && {
+      HashChangeEvent: ["new HashChangeEvent('type')"],
       History: ["history"],
       Location: ["location"],
       Navigator: ["navigator"],
+      PopStateEvent: ["new PopStateEvent('type')"],
       SharedWorker: ["new SharedWorker('resources/empty-worker.js')"],
     }),
     ...("Worker" in self && { Worker: ["new Worker('resources/empty-worker.js')"] }),
