@@ -110,7 +110,7 @@ pub struct SyncRecord {
     pub registered: WallTime,
     /// The one network on which it may fire; `None` for any.
     pub network: Option<NetworkIdentity>,
-    /// The [ordinal](sw_traits::RegistrationSnapshot::ordinal) of the service worker registration
+    /// The [ordinal](sw_traits::RegistrationInfo::ordinal) of the service worker registration
     /// that it belongs to; `None` in a record of an earlier version. Stored beside the rest.
     #[serde(skip)]
     pub registration: Option<u64>,
