@@ -7,7 +7,8 @@
 //! - `/_wpt/log?key=K`: a request with a body (`POST`, `PUT`) is written down; `GET` answers with
 //!   all that were, one JSON object a line with `method`, `url`, `headers` (names in lower case)
 //!   and `body`; `DELETE` forgets them. `GET` with `&wait=N` waits until there are N lines, for at
-//!   most 30 seconds.
+//!   most 30 seconds. `/background-sync/resources/log.py` is answered in the same way: it is the one
+//!   handler that our own tests bring for upstream's server.
 //! - `/_wpt/status?code=503`: answers with that status. With `&key=K` the request is written down
 //!   for `log`, whatever its method. With `&code=503,503,200` and a key, each request gets the next
 //!   status, and the last one repeats.

@@ -24,10 +24,15 @@ const REWRITES: [(&str, &str); 1] = [(
     "/resources/webidl2/lib/webidl2.js",
 )];
 
+/// Python handlers of our own tests, for upstream's server, and the helpers that do the same here.
+const HANDLERS: [(&str, &str); 1] = [("/background-sync/resources/log.py", "log")];
+
 impl Site {
     /// Answers `request`.
     pub(crate) fn respond(&self, request: &Request) -> Response {
-        if let Some(name) = request.path.strip_prefix("/_wpt/") {
+        let handler = HANDLERS.iter().find(|(path, _)| *path == request.path);
+        let helper = handler.map(|(_, name)| *name);
+        if let Some(name) = helper.or_else(|| request.path.strip_prefix("/_wpt/")) {
             return self.helpers.respond(name, request);
         }
         if !matches!(request.method.as_str(), "GET" | "HEAD") {

@@ -24,6 +24,8 @@ fn what_was_sent_is_written_down_under_its_key() {
     assert_eq!(lines[0]["headers"]["x-test"], "1");
     assert_eq!(lines[1]["body"], "two\n");
     assert_eq!(server.get("/_wpt/log?key=other").body, "");
+    let of_handler = server.get("/background-sync/resources/log.py?key=k");
+    assert_eq!(of_handler.body, answer.body);
     server
         .agent
         .delete(server.url("/_wpt/log?key=k"))

@@ -98,7 +98,7 @@ promise_test(async t => {
 }, 'That there is an active worker is checked before the windows');
 
 promise_test(async t => {
-  const key = unique_name();
+  const key = crypto.randomUUID();
   const frame = await add_frame(t, other_origin);
   const popup = await open_window(t, other_origin);
   const scope = await start_remote_worker(t, popup, other_origin, log_worker(key));
@@ -107,14 +107,14 @@ promise_test(async t => {
   await popup.close();
   await until_rejected(() => frame.call('register', scope, 'tag'), 'InvalidAccessError');
   await go_online();
-  const [event] = await new ServerLog(key).read(1);
+  const [event] = await new ServerLog(key).until(1);
   assert_equals(event.tag, 'tag');
   assert_array_equals(event.windows, ['nested'], 'it fires in the background');
   await until_equal(() => frame.call('tags', scope), []);
 }, 'A tag fires after the window was closed that registered it');
 
 promise_test(async t => {
-  const key = unique_name();
+  const key = crypto.randomUUID();
   const frame = await add_frame(t, other_origin);
   const popup = await open_window(t, other_origin);
   const scope = await start_remote_worker(t, popup, other_origin,
@@ -124,7 +124,7 @@ promise_test(async t => {
   await popup.close();
   await until_rejected(() => frame.call('register', scope, 'tag'), 'InvalidAccessError');
   await go_online();
-  const [event] = await new ServerLog(key).read(1);
+  const [event] = await new ServerLog(key).until(1);
   assert_equals(event.registered, 'InvalidAccessError');
   await until_equal(() => frame.call('tags', scope), []);
 }, 'register() in an event that fires in the background is rejected');

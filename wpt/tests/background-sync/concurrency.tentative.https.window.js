@@ -32,7 +32,7 @@ promise_test(async t => {
 
 promise_test(async t => {
   const worker = await start_worker(t);
-  const key = unique_name();
+  const key = crypto.randomUUID();
   const popup = await open_window(t, other_origin);
   const scope = await start_remote_worker(t, popup, other_origin, `log-worker.js?key=${key}`);
   const tags = Array.from({length: 20}, (_, index) => `tag ${index}`);
@@ -41,7 +41,7 @@ promise_test(async t => {
   await popup.call('register', scope, 'of another origin');
   await events.shift().fulfil();
   await events.shift().fulfil();
-  const [event] = await new ServerLog(key).read(1);
+  const [event] = await new ServerLog(key).until(1);
   assert_equals(event.tag, 'of another origin');
   for (let left = tags.length - 2; left > 0; --left) {
     await (events.shift() || await worker.next_event()).fulfil();

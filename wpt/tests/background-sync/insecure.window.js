@@ -4,8 +4,8 @@
 
 test(() => {
   assert_false(self.isSecureContext);
-  assert_false('SyncManager' in self);
-}, 'SyncManager is not exposed in an insecure context');
+  assert_false('serviceWorker' in navigator);
+}, 'There is no service worker registration in an insecure context');
 
 test(() => {
   assert_false(self.isSecureContext);

@@ -9,7 +9,7 @@
 
 // A worker that writes what it gets into a log on the server, and that is offline until the restart.
 async function start_offline(t, tags, outcomes = 'fulfil') {
-  const key = unique_name();
+  const key = crypto.randomUUID();
   const worker = await start_worker(t, {script: `log-worker.js?key=${key}&outcomes=${outcomes}`});
   await go_offline(t, worker.scope);
   for (const tag of tags) {
@@ -28,7 +28,7 @@ restart_tests([
     name: 'A tag fires that was registered offline before the restart',
     before: t => start_offline(t, ['tag']),
     after: async (t, {key, scope}) => {
-      const [event] = await new ServerLog(key).read(1);
+      const [event] = await new ServerLog(key).until(1);
       assert_equals(event.type, 'sync');
       assert_equals(event.tag, 'tag');
       assert_equals(event.lastChance, false);
@@ -39,7 +39,7 @@ restart_tests([
     name: 'All tags fire that were registered before the restart, each once',
     before: t => start_offline(t, ['c', 'a', 'b', 'a']),
     after: async (t, {key, scope}) => {
-      await new ServerLog(key).read(3);
+      await new ServerLog(key).until(3);
       await until_equal(() => registered_tags(scope), []);
       const events = await new ServerLog(key).read();
       assert_array_equals(events.map(event => event.tag).sort(), ['a', 'b', 'c']);

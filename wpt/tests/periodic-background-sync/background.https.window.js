@@ -61,7 +61,7 @@ promise_test(async t => {
 
 promise_test(async t => {
   await allow_periodic_sync(t, other_origin);
-  const key = unique_name();
+  const key = crypto.randomUUID();
   const popup = await open_window(t, other_origin);
   const scope = await start_remote_worker(t, popup, other_origin, `log-worker.js?key=${key}`);
   await popup.call('periodic_register', scope, 'tag');
@@ -69,7 +69,7 @@ promise_test(async t => {
   const frame = await add_frame(t, other_origin);
   await until_rejected(() => frame.call('periodic_register', scope, 'tag'), 'InvalidAccessError');
   await until_due();
-  const [event] = await new ServerLog(key).read(1);
+  const [event] = await new ServerLog(key).until(1);
   assert_equals(event.type, 'periodicsync');
   assert_equals(event.tag, 'tag');
   assert_array_equals(event.windows, ['nested'], 'it fires in the background');

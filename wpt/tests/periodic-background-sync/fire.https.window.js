@@ -88,11 +88,18 @@ promise_test(async t => {
   for (const tag of tags) {
     await worker.registration.periodicSync.register(tag);
   }
-  await until_due();
-  const events = await worker.next_events(3);
-  assert_array_equals(events.map(event => event.tag).sort(), tags);
-  await Promise.all(events.map(event => event.fulfil()));
-  await worker.assert_no_event('each fires once');
+  // A browser may leave an interval between the tags of an origin.
+  const fired = new Set();
+  for (let turn = 0; turn < tags.length && fired.size < tags.length; ++turn) {
+    await until_due();
+    await worker.barrier();
+    for (const event of worker.take_events()) {
+      fired.add(event.tag);
+      await event.fulfil();
+    }
+    await worker.barrier();
+  }
+  assert_array_equals([...fired].sort(), tags);
 }, 'All tags that are due fire');
 
 promise_test(async t => {

@@ -4,5 +4,6 @@
 
 test(() => {
   assert_false(self.isSecureContext);
-  assert_false('PeriodicSyncManager' in self);
-}, 'PeriodicSyncManager is not exposed in an insecure context');
+  assert_false('ServiceWorkerRegistration' in self
+    && 'periodicSync' in ServiceWorkerRegistration.prototype);
+}, 'registration.periodicSync is not exposed in an insecure context');

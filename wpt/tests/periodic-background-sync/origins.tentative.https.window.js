@@ -13,7 +13,7 @@
 // A worker of another origin, which writes its events into a log on the server.
 async function start_logging(t, origin) {
   await allow_periodic_sync(t, origin);
-  const key = unique_name();
+  const key = crypto.randomUUID();
   const popup = await open_window(t, origin);
   const scope = await start_remote_worker(t, popup, origin, `log-worker.js?key=${key}`);
   return {
@@ -37,7 +37,7 @@ promise_test(async t => {
   await worker.barrier();
   assert_array_equals(await other.log.read(), [], 'an origin has fired within 12 hours');
   await test_driver.advance_time(6.5 * hour);
-  const [event] = await other.log.read(1);
+  const [event] = await other.log.until(1);
   assert_equals(event.tag, 'tag');
 }, 'The 12 hours count for all origins');
 
@@ -48,7 +48,7 @@ promise_test(async t => {
   await other.register();
   await until_due();
   await (await worker.next_event()).fulfil();
-  assert_equals((await other.log.read(1)).length, 1);
+  assert_equals((await other.log.until(1)).length, 1);
 }, 'Tags of several origins that are due at the same time fire together');
 
 promise_test(async t => {

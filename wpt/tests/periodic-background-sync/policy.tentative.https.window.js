@@ -29,6 +29,19 @@ promise_test(async t => {
 
 promise_test(async t => {
   const worker = await start_periodic_worker(t);
+  const tags = ['a', 'b', 'c'];
+  for (const tag of tags) {
+    await worker.registration.periodicSync.register(tag);
+  }
+  await until_due();
+  const events = await worker.next_events(tags.length);
+  assert_array_equals(events.map(event => event.tag).sort(), tags);
+  await Promise.all(events.map(event => event.fulfil()));
+  await worker.assert_no_event('each fires once');
+}, 'Tags of an origin that are due at the same time fire together');
+
+promise_test(async t => {
+  const worker = await start_periodic_worker(t);
   const {periodicSync} = worker.registration;
   await periodicSync.register('first');
   await test_driver.advance_time(6 * hour);

@@ -11,7 +11,7 @@
 // Each worker writes what it gets into a log on the server.
 async function start(t, tag, minInterval) {
   await allow_periodic_sync(t);
-  const key = unique_name();
+  const key = crypto.randomUUID();
   const worker = await start_worker(t, {script: `log-worker.js?key=${key}`});
   await worker.registration.periodicSync.register(tag, {minInterval});
   return {worker, state: {key, scope: worker.scope}};
@@ -55,7 +55,7 @@ restart_tests([
     },
     after: async (t, {key}) => {
       await test_driver.advance_time(day + hour);
-      const [event] = await new ServerLog(key).read(1);
+      const [event] = await new ServerLog(key).until(1);
       assert_equals(event.type, 'periodicsync');
       assert_equals(event.tag, 'tag');
     },

@@ -161,6 +161,14 @@ class SyncWorker {
     return events;
   }
 
+  // The events that have reached the page and that no call has given before.
+  take_events() {
+    const is_barrier = ({tag}) => tag.startsWith('barrier ');
+    const events = this.untaken.filter(event => !is_barrier(event));
+    this.untaken = this.untaken.filter(is_barrier);
+    return events;
+  }
+
   // Lets a worker run one of the calls in controlled-worker.js, and gives what it gives.
   call_on(worker, name, ...args) {
     return new Promise((resolve, reject) => {
