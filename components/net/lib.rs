@@ -54,4 +54,5 @@ pub use mime::is_javascript_mime_type;
 pub use referrer::ReferrerPolicy;
 pub use request::{CacheMode, CredentialsMode, Destination, RedirectMode, Request, RequestMode};
 pub use response::{FetchResult, Response, ResponseType};
+pub use site::is_same_site;
 pub use thread::{Net, NetServices, NetStartError};

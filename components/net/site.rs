@@ -21,8 +21,10 @@ pub(crate) fn is_public_suffix(domain: &str) -> bool {
     psl::suffix_str(domain) == Some(domain)
 }
 
+/// Whether a URL is of the site of an origin, with the same scheme.
+///
 /// <https://html.spec.whatwg.org/multipage/browsers.html#same-site>
-pub(crate) fn is_same_site(origin: &StorageKey, url: &Url) -> bool {
+pub fn is_same_site(origin: &StorageKey, url: &Url) -> bool {
     let Some(host) = url.host() else {
         return false;
     };

@@ -42,6 +42,11 @@ impl Origin {
         }
     }
 
+    /// Scheme, host and port; none for an opaque one.
+    pub(crate) fn tuple(&self) -> Option<&StorageKey> {
+        self.tuple.as_ref()
+    }
+
     /// <https://html.spec.whatwg.org/multipage/browsers.html#same-origin>
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         match (&self.tuple, &other.tuple) {
@@ -65,6 +70,10 @@ pub struct Environment {
     pub(crate) full_origin: Origin,
     /// Its origin; `None` is an opaque one.
     pub origin: Option<StorageKey>,
+    /// The origin of the top-level document around it, where that is another document.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/webappapis.html#concept-environment-top-level-origin>
+    pub(crate) top_level_origin: Option<StorageKey>,
     /// The scope of the service worker registration that it belongs to, if it is a service worker's.
     pub registration_scope: Option<Url>,
     /// The components that its scripts reach.
@@ -81,6 +90,7 @@ impl Environment {
             client,
             origin: full_origin.tuple.clone(),
             full_origin,
+            top_level_origin: None,
             registration_scope: None,
             services,
             base_url: RefCell::new(creation_url.clone()),
@@ -127,6 +137,22 @@ impl Environment {
             base_url: RefCell::new(base_url),
             ..self
         }
+    }
+
+    /// In a page of this origin, if it is in another one.
+    pub(crate) fn within(self, top_level_origin: Option<StorageKey>) -> Self {
+        Self {
+            top_level_origin,
+            ..self
+        }
+    }
+
+    /// Whether the page around it is of the site of a URL, for which cookies are wanted.
+    ///
+    /// <https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#name-document-based-requests>
+    pub(crate) fn is_in_site_of(&self, url: &Url) -> bool {
+        let top_level = self.top_level_origin.as_ref();
+        top_level.is_none_or(|origin| net::is_same_site(origin, url))
     }
 
     /// The service worker registration that it belongs to, if it is a service worker's: its storage

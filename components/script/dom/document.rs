@@ -288,17 +288,18 @@ impl DocumentMethods for Document {
             // It is called once.
             let _ = sender.send(cookies);
         });
-        Environment::of(realm)?
-            .services
-            .net
-            .cookies(url, true, done);
+        let environment = Environment::of(realm)?;
+        let is_same_site = environment.is_in_site_of(&url);
+        environment.services.net.cookies(url, is_same_site, done);
         Ok(cookies.recv().unwrap_or_default().into())
     }
 
     fn set_cookie(&self, realm: &Realm, cookie: UsvString) -> Fallible<()> {
         if let Some(url) = cookie_url(realm)? {
-            let net = &Environment::of(realm)?.services.net;
-            net.set_cookie(url, true, cookie.to_string());
+            let environment = Environment::of(realm)?;
+            let is_same_site = environment.is_in_site_of(&url);
+            let net = &environment.services.net;
+            net.set_cookie(url, is_same_site, cookie.to_string());
         }
         Ok(())
     }

@@ -174,6 +174,7 @@ impl Request {
                 RequestCache::OnlyIfCached => CacheMode::OnlyIfCached,
             },
             origin: environment.origin.clone(),
+            top_level_origin: environment.top_level_origin.clone(),
             registration_scope: environment.registration_scope.clone(),
             referrer: match &settings.referrer {
                 Referrer::None => None,

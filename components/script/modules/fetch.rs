@@ -131,6 +131,7 @@ fn request(environment: &Environment, wanted: &Wanted) -> Request {
         },
         credentials: wanted.options.credentials,
         origin: environment.origin.clone(),
+        top_level_origin: environment.top_level_origin.clone(),
         registration_scope: environment.registration_scope.clone(),
         destination: wanted.options.destination,
         referrer: Some(wanted.referrer.clone()),

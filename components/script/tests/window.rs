@@ -57,6 +57,8 @@ impl Clock for SystemClock {
 struct Site {
     address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
+    /// The request lines and header lines, in small letters.
+    heads: Arc<Mutex<Vec<Vec<String>>>>,
 }
 
 impl Site {
@@ -85,12 +87,15 @@ impl Site {
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&requests);
+        let heads = Arc::<Mutex<Vec<Vec<String>>>>::default();
+        let heads_log = Arc::clone(&heads);
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
                 let mut reader = BufReader::new(stream.try_clone().unwrap());
                 let (mut request, mut length) = (String::new(), 0);
                 reader.read_line(&mut request).unwrap();
+                let mut head = vec![request.trim().to_lowercase()];
                 loop {
                     let mut line = String::new();
                     if reader.read_line(&mut line).unwrap() == 0 || line == "\r\n" {
@@ -99,7 +104,9 @@ impl Site {
                     if let Some(value) = line.to_lowercase().strip_prefix("content-length: ") {
                         length = value.trim().parse().unwrap();
                     }
+                    head.push(line.trim().to_lowercase());
                 }
+                heads_log.lock().unwrap().push(head);
                 let mut body = vec![0; length];
                 reader.read_exact(&mut body).unwrap();
                 let body = String::from_utf8(body).unwrap();
@@ -118,11 +125,27 @@ impl Site {
                 let _ = stream.write_all(&answer);
             }
         });
-        Self { address, requests }
+        Self {
+            address,
+            requests,
+            heads,
+        }
     }
 
     fn url(&self, path: &str) -> Url {
         Url::parse(&format!("http://{}{path}", self.address)).unwrap()
+    }
+
+    /// The value of a header of the last request for a path; empty when there was none.
+    fn last_header(&self, path: &str, name: &str) -> String {
+        let heads = self.heads.lock().unwrap();
+        let line = format!("get {path} http/1.1");
+        let head = heads.iter().rfind(|head| head[0] == line).unwrap();
+        let value = |header: &String| {
+            let (other, value) = header.split_once(": ")?;
+            (other == name).then(|| value.to_owned())
+        };
+        head.iter().find_map(value).unwrap_or_default()
     }
 
     fn requests(&self) -> Vec<String> {

@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
+use base::StorageKey;
 use base::channel::Callback;
 use sw_traits::{ClientUpdate, FrameType};
 use url::Url;
@@ -132,6 +133,17 @@ impl BrowsingContext {
             top = parent;
         }
         top
+    }
+
+    /// The origin of the top-level document, if this is a frame in it.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/webappapis.html#concept-environment-top-level-origin>
+    pub(super) fn top_level_origin(self: &Rc<Self>) -> Option<StorageKey> {
+        if self.is_top_level() {
+            return None;
+        }
+        let document = self.top().document()?;
+        document.page.environment.origin.clone()
     }
 
     /// Whether it is a window, not a frame.

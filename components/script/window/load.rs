@@ -5,9 +5,12 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use net::{CredentialsMode, Destination, FetchResult, Request, RequestMode, Response};
+use net::{
+    CredentialsMode, Destination, FetchResult, ReferrerPolicy, Request, RequestMode, Response,
+};
 use url::Url;
 
+use super::browsing_context::BrowsingContext;
 use super::frames;
 use super::navigation::Navigation;
 use super::page::{Page, ReadyState};
@@ -24,16 +27,23 @@ use crate::service_worker;
 /// The request for a document.
 ///
 /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#create-navigation-params-by-fetching>
-pub(super) fn request(navigation: &Navigation, is_top_level: bool) -> Request {
+pub(super) fn request(navigation: &Navigation, context: &Rc<BrowsingContext>) -> Request {
+    let initiator = navigation.initiator.as_ref();
     let mut request = Request {
         mode: RequestMode::Navigate,
         credentials: CredentialsMode::Include,
-        destination: if is_top_level {
+        destination: if context.is_top_level() {
             Destination::Document
         } else {
             Destination::Iframe
         },
+        origin: initiator.and_then(|from| from.origin.tuple().cloned()),
+        top_level_origin: context.top_level_origin(),
+        // What the embedder asks for, the user has asked of it.
+        user_activation: initiator.is_none(),
         referrer: navigation.referrer(),
+        referrer_policy: initiator
+            .map_or_else(ReferrerPolicy::default, |from| from.referrer_policy),
         ..Request::new(navigation.url.clone())
     };
     if let Some(body) = &navigation.body {

@@ -134,7 +134,7 @@ impl BrowsingContext {
             self.commit(agent, &navigation, loaded);
             return;
         }
-        let request = load::request(&navigation, self.is_top_level());
+        let request = load::request(&navigation, self);
         let kept = (Rc::clone(self), navigation);
         let done = agent
             .event_loop

@@ -101,7 +101,8 @@ impl OpenDocument {
         let loaded = new.loaded;
         let environment =
             Environment::new(ClientId::random(), loaded.url.clone(), services.clone())
-                .inherited(new.origin, new.base_url);
+                .inherited(new.origin, new.base_url)
+                .within(context.top_level_origin());
         environment.set_referrer_policy(new.referrer_policy);
         environment.take_referrer_policy(&loaded.referrer_policy);
         let environment = Rc::new(environment);

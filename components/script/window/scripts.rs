@@ -311,6 +311,7 @@ fn fetch(page: &Rc<Page>, realm: &Realm, id: u64, url: Url) {
     let request = Request {
         mode: RequestMode::NoCors,
         origin: environment.origin.clone(),
+        top_level_origin: environment.top_level_origin.clone(),
         destination: Destination::Script,
         referrer: Some(page.url()),
         referrer_policy: environment.referrer_policy(),

@@ -395,3 +395,63 @@ fn the_focus_goes_from_window_to_window() {
         [true, true, false, true, true, true, true, false, true]
     );
 }
+
+#[test]
+fn servers_learn_who_asks_for_a_frame_and_in_whose_page_it_is() {
+    let frame = "<script>fetch('/inside').then(() => parent.postMessage(`[${document.cookie}]`, '*'))</script>";
+    let answer = |headers: &str, body: &str| {
+        let length = body.len();
+        let head = format!("Content-Type: text/html\r\nContent-Length: {length}\r\n{headers}");
+        format!("HTTP/1.1 200 OK\r\n{head}Connection: close\r\n\r\n{body}").into_bytes()
+    };
+    let page = "<body>";
+    let site = Site::raw(
+        [
+            ("/", answer("Set-Cookie: own=1\r\n", page)),
+            ("/silent", answer("Referrer-Policy: no-referrer\r\n", page)),
+            ("/frame", answer("", frame)),
+            ("/inside", answer("", "")),
+        ]
+        .map(|(path, answer)| (path.to_owned(), answer))
+        .into(),
+    );
+    let mut named = site.url("/");
+    named.set_host(Some("localhost")).unwrap();
+    let show = format!(
+        "new Promise(resolve => {{
+             onmessage = e => resolve(e.data);
+             const frame = document.createElement('iframe');
+             frame.src = '{named}frame';
+             document.body.append(frame);
+         }})"
+    );
+    let headers = |path: &str| {
+        let names = ["cookie", "referer", "sec-fetch-dest", "sec-fetch-site"];
+        names.map(|name| site.last_header(path, name)).join(" ")
+    };
+    let browser = Browser::new();
+    // In a page of its own site.
+    let window = browser.load(named.clone());
+    assert_eq!(headers("/"), "  document none");
+    assert_eq!(site.last_header("/", "sec-fetch-user"), "?1");
+    assert_eq!(window.text(&show), "[own=1]");
+    assert_eq!(
+        headers("/frame"),
+        format!("own=1 {named} iframe same-origin")
+    );
+    assert_eq!(site.last_header("/frame", "sec-fetch-user"), "");
+    assert_eq!(
+        headers("/inside"),
+        format!("own=1 {named}frame empty same-origin")
+    );
+    window.close();
+    // In a page of another one, which tells nobody where it is.
+    let window = browser.load(site.url("/silent"));
+    assert_eq!(window.text(&show), "[]");
+    assert_eq!(headers("/frame"), "  iframe cross-site");
+    assert_eq!(
+        headers("/inside"),
+        format!(" {named}frame empty same-origin")
+    );
+    window.close();
+}
