@@ -47,6 +47,7 @@ const MEMBERS: &[&str] = &[
     "Set.prototype.values",
     "String",
     "String.prototype.valueOf",
+    "Symbol",
     "URIError",
     "Uint8Array.prototype.set",
     "WeakSet",

@@ -174,6 +174,21 @@ enum Found {
 }
 
 impl Access<'_> {
+    /// Whether it is one of the symbols that are the same for all origins: they stand for nothing.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/nav-history-apis.html#crossoriginpropertyfallback-(-p-)>
+    fn is_harmless_symbol(&self) -> Fallible<bool> {
+        let context = self.accessor.context();
+        // SAFETY: the key is alive during the access; its value is a reference of ours.
+        let key = Value::owned(self.accessor.runtime(), unsafe {
+            qjs::JS_AtomToValue(context, self.key)
+        });
+        let symbols = harmless_symbols(self.accessor)?;
+        Ok(symbols
+            .iter()
+            .any(|symbol| symbol.strictly_equals(self.accessor, &key)))
+    }
+
     fn name(&self) -> Option<String> {
         let context = self.accessor.context();
         // SAFETY: the key is alive during the access; its value is a reference of ours.
@@ -225,8 +240,7 @@ impl Access<'_> {
                 None if name == "then" => Some(Value::undefined()),
                 None => handler.named_child(&name),
             },
-            // Symbols: promises and the like look for some of them.
-            None => Some(Value::undefined()),
+            None => self.is_harmless_symbol()?.then(Value::undefined),
         };
         property
             .map(Found::Own)
@@ -285,6 +299,13 @@ impl Access<'_> {
         self.accessor.check(status)?;
         Ok(status > 0)
     }
+}
+
+/// The symbols that scripts of other origins find, without a meaning, in every window.
+fn harmless_symbols(realm: &Realm) -> Fallible<Vec<Value>> {
+    let names = ["toStringTag", "hasInstance", "isConcatSpreadable"];
+    let symbol = realm.intrinsic("Symbol")?;
+    names.iter().map(|name| symbol.get(realm, *name)).collect()
 }
 
 /// Runs what a script does with a proxy. What it answers is the engine's: -1 where it throws.
@@ -421,13 +442,13 @@ unsafe extern "C" fn own_property_names(
         for index in 0..access.proxy.handler.length() {
             names.push(Value::number(f64::from(index)));
         }
-        match access.proxy.same_origin_target(realm) {
-            Some(target) => names.extend(target.inner_global().own_keys(realm, false)?),
-            None => {
-                for name in access.proxy.handler.cross_origin_names() {
-                    names.push(realm.new_string(name)?);
-                }
+        if let Some(target) = access.proxy.same_origin_target(realm) {
+            names.extend(target.inner_global().own_keys(realm, false)?);
+        } else {
+            for name in access.proxy.handler.cross_origin_names() {
+                names.push(realm.new_string(name)?);
             }
+            names.extend(harmless_symbols(realm)?);
         }
         let size = size_of::<qjs::JSPropertyEnum>() * names.len();
         // SAFETY: the engine gives room for both answers, and frees the table, which has room for
