@@ -97,6 +97,14 @@ impl<T: Clone + 'static> Trusted<T> {
     }
 }
 
+impl<T> Trusted<T> {
+    /// Lets go of what is kept, for all who share the ticket.
+    pub(crate) fn release(&self, event_loop: &EventLoop) {
+        let kept = event_loop.kept.borrow_mut().remove(&self.id);
+        drop(kept);
+    }
+}
+
 impl<T> Drop for Trusted<T> {
     /// A ticket that is lost on another thread lets go of what it stands for.
     fn drop(&mut self) {

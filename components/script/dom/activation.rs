@@ -255,6 +255,7 @@ fn go(realm: &Realm, navigation: Navigation, target: &str) -> Fallible<()> {
     };
     match auxiliary::find(&page, target) {
         Some(context) if Rc::ptr_eq(&context, &page.context) => page.navigate(realm, navigation),
+        Some(context) if !page.may_navigate(&context) => {}
         Some(context) => context.navigate(Navigation {
             initiator: Initiator::of(realm),
             ..navigation

@@ -394,12 +394,16 @@ impl DocumentMethods for Document {
             .is_some_and(|page| page.is_active() && page.context.has_focus()))
     }
 
-    fn hidden(&self, _: &Realm) -> bool {
-        false
+    fn hidden(&self, realm: &Realm) -> bool {
+        realm.service::<Page>().is_none_or(|page| page.is_hidden())
     }
 
-    fn visibility_state(&self, _: &Realm) -> DocumentVisibilityState {
-        DocumentVisibilityState::Visible
+    fn visibility_state(&self, realm: &Realm) -> DocumentVisibilityState {
+        if self.hidden(realm) {
+            DocumentVisibilityState::Hidden
+        } else {
+            DocumentVisibilityState::Visible
+        }
     }
 
     /// <https://html.spec.whatwg.org/multipage/interaction.html#dom-documentorshadowroot-activeelement>

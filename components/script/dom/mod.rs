@@ -71,6 +71,7 @@ pub mod node_list;
 pub(crate) mod node_store;
 pub mod non_document_type_child_node;
 pub mod non_element_parent_node;
+pub mod page_transition_event;
 pub mod parent_node;
 pub mod performance;
 pub mod periodic_sync_event;

@@ -171,7 +171,8 @@ impl WindowMethods for Window {
 
     fn close(&self, realm: &Realm) -> Fallible<()> {
         if let Some(context) = context(realm) {
-            context.close();
+            let source = realm.state().incumbent();
+            context.close_by_script(source.as_deref().unwrap_or(realm));
         }
         Ok(())
     }

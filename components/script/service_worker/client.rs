@@ -50,6 +50,8 @@ pub(crate) struct ServiceWorkerClient {
     /// <https://w3c.github.io/ServiceWorker/#dfn-client-message-queue>
     messages: NoTrace<RefCell<VecDeque<(MessageSource, SerializedMessage)>>>,
     messages_enabled: Cell<bool>,
+    /// By which the components' events find the realm.
+    ticket: NoTrace<Arc<Trusted<RealmHandle>>>,
 }
 
 struct PendingRequest {
@@ -127,6 +129,7 @@ impl ServiceWorkerClient {
             ready: OnceCell::new(),
             messages: NoTrace::default(),
             messages_enabled: Cell::new(false),
+            ticket: NoTrace(ticket),
         }));
         Ok(())
     }
@@ -145,6 +148,10 @@ impl ServiceWorkerClient {
 
     /// Gives the handles back. What is asked after this is refused.
     pub(crate) fn detach(&self, realm: &Realm) {
+        // The components may be slow to forget it: the realm does not wait for them.
+        if let Some(event_loop) = realm.service::<EventLoop>() {
+            self.ticket.release(&event_loop);
+        }
         drop(self.handle.take());
         drop(self.controller.take());
         drop(self.sync_handle.take());

@@ -3,6 +3,7 @@
 mod environment;
 mod frames;
 mod history;
+mod leaving;
 mod loading;
 mod modules;
 mod network;

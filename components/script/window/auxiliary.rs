@@ -43,6 +43,7 @@ pub(crate) fn open(realm: &Realm, url: &str, target: &str, features: &str) -> Fa
     let existing = find(&page, target);
     let is_new = existing.is_none();
     let context = match existing {
+        Some(context) if !page.may_navigate(&context) => None,
         Some(context) => Some(context),
         None => create(&page, initiator.clone(), target, no_opener)?,
     };
@@ -84,9 +85,9 @@ pub(crate) fn find(page: &Page, name: &str) -> Option<Rc<BrowsingContext>> {
         _ => {}
     }
     let contexts = own.agent()?.contexts();
-    contexts
-        .into_iter()
-        .find(|context| context.name() == name && !context.is_closing())
+    contexts.into_iter().find(|context| {
+        context.name() == name && !context.is_closing() && own.is_familiar_with(context)
+    })
 }
 
 /// A new window; none where a sandbox forbids it. It lives in the agent of the one that opens it,
@@ -107,7 +108,10 @@ pub(crate) fn create(
     let Some(agent) = page.context.agent() else {
         return Ok(None);
     };
-    let context = BrowsingContext::auxiliary(&agent, about_blank(), page.sandbox);
+    let context = BrowsingContext::auxiliary(&agent, about_blank(), &page.context, no_opener);
+    if page.sandbox.forbids(Restriction::FreePopups) {
+        context.sandbox.set(page.sandbox);
+    }
     if !name.eq_ignore_ascii_case("_blank") && !no_opener {
         context.set_name(name.to_owned());
     }

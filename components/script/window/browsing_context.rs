@@ -22,7 +22,6 @@ use crate::dom::node::Node;
 use crate::dom_tree::NodeId;
 use crate::environment::Environment;
 use crate::service_worker;
-use crate::services::ScriptReport;
 
 /// Answers a developer who waits for a result.
 type Evaluation = (String, Callback<Result<String, String>>);
@@ -42,8 +41,12 @@ pub(crate) struct BrowsingContext {
     pub(super) container: Option<Container>,
     /// <https://html.spec.whatwg.org/multipage/document-sequences.html#opener-browsing-context>
     opener: RefCell<Weak<Self>>,
-    /// Whether a script has opened it.
-    is_auxiliary: bool,
+    /// Who has opened it, whatever it is told of that.
+    creator: Option<Weak<Self>>,
+    /// The same for those that may know of one another.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/document-sequences.html#browsing-context-group>
+    group: Rc<()>,
     name: RefCell<String>,
     /// What its container forbids.
     pub(super) sandbox: Cell<Sandbox>,
@@ -62,6 +65,8 @@ pub(crate) struct BrowsingContext {
     /// What it has shown.
     pub(super) history: SessionHistory,
     closing: Cell<bool>,
+    /// Whether it is being discarded, or has been.
+    ending: Cell<bool>,
     discarded: Cell<bool>,
     /// What a developer typed before the page had loaded.
     waiting: RefCell<Vec<Evaluation>>,
@@ -73,7 +78,8 @@ impl BrowsingContext {
             agent: Rc::downgrade(agent),
             container: None,
             opener: RefCell::default(),
-            is_auxiliary: false,
+            creator: None,
+            group: Rc::default(),
             name: RefCell::default(),
             sandbox: Cell::default(),
             proxy: RefCell::default(),
@@ -84,6 +90,7 @@ impl BrowsingContext {
             last_navigation: Cell::new(0),
             history: SessionHistory::default(),
             closing: Cell::new(false),
+            ending: Cell::new(false),
             discarded: Cell::new(false),
             waiting: RefCell::default(),
         }
@@ -94,19 +101,32 @@ impl BrowsingContext {
         Rc::new(Self::new(agent, url))
     }
 
-    /// A window that a script opens.
-    pub(super) fn auxiliary(agent: &Rc<Agent>, url: Url, sandbox: Sandbox) -> Rc<Self> {
+    /// A window that a script opens. It is in a group of its own if neither may know of the other.
+    pub(super) fn auxiliary(
+        agent: &Rc<Agent>,
+        url: Url,
+        creator: &Rc<Self>,
+        no_opener: bool,
+    ) -> Rc<Self> {
+        let group = if no_opener {
+            Rc::default()
+        } else {
+            Rc::clone(&creator.group)
+        };
         Rc::new(Self {
-            is_auxiliary: true,
-            sandbox: Cell::new(sandbox),
+            creator: Some(Rc::downgrade(creator)),
+            group,
             ..Self::new(agent, url)
         })
     }
 
     /// A frame.
     pub(super) fn nested(agent: &Rc<Agent>, container: Container, url: Url) -> Rc<Self> {
+        let around = container.page.upgrade();
+        let group = around.map(|page| Rc::clone(&page.context.group));
         Rc::new(Self {
             container: Some(container),
+            group: group.unwrap_or_default(),
             ..Self::new(agent, url)
         })
     }
@@ -151,8 +171,23 @@ impl BrowsingContext {
         self.container.is_none()
     }
 
+    /// Whether a script has opened it.
+    pub(super) fn is_auxiliary(&self) -> bool {
+        self.creator.is_some()
+    }
+
+    pub(super) fn is_opened_by(&self, other: &Rc<Self>) -> bool {
+        self.creator
+            .as_ref()
+            .is_some_and(|creator| std::ptr::eq(creator.as_ptr(), Rc::as_ptr(other)))
+    }
+
+    pub(super) fn is_in_group_of(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.group, &other.group)
+    }
+
     pub(super) fn frame_type(&self) -> FrameType {
-        match (&self.container, self.is_auxiliary) {
+        match (&self.container, self.is_auxiliary()) {
             (Some(_), _) => FrameType::Nested,
             (None, true) => FrameType::Auxiliary,
             (None, false) => FrameType::TopLevel,
@@ -201,6 +236,11 @@ impl BrowsingContext {
     /// <https://html.spec.whatwg.org/multipage/document-sequences.html#nav-document>
     pub(super) fn document(&self) -> Option<Rc<OpenDocument>> {
         self.document.borrow().clone()
+    }
+
+    pub(super) fn take_document(&self) {
+        let document = self.document.take();
+        drop(document);
     }
 
     pub(super) fn set_document(&self, document: Rc<OpenDocument>) {
@@ -360,7 +400,10 @@ impl BrowsingContext {
     /// anything.
     pub(super) fn advance(self: &Rc<Self>, agent: &Rc<Agent>) -> bool {
         if self.closing.get() {
-            agent.event_loop.run_task(|| self.discard(agent, true));
+            agent.event_loop.run_task(|| {
+                self.announce_unload();
+                self.discard(agent, true);
+            });
             return true;
         }
         if !self.is_navigating()
@@ -406,48 +449,30 @@ impl BrowsingContext {
         }
     }
 
-    fn refuse_evaluations(&self, reason: &str) {
+    pub(super) fn refuse_evaluations(&self, reason: &str) {
         for (_, done) in self.waiting.take() {
             done.call(Err(reason.to_owned()));
         }
     }
 
-    /// The document goes away, with its frames. Its scripts hear of it if they may still run.
-    ///
-    /// <https://html.spec.whatwg.org/multipage/document-lifecycle.html#unload-a-document-and-its-descendants>
-    pub(super) fn unload(&self, agent: &Agent, tell: bool) {
-        let Some(document) = self.document() else {
-            return;
-        };
-        for frame in document.page.take_frames() {
-            frame.discard(agent, tell);
-        }
-        if tell {
-            document.fire("pagehide");
-            document.fire("unload");
-        }
-        self.refuse_evaluations("The page went away before it had loaded.");
-        self.document.take();
-        document.destroy(agent);
-        agent.document_has_gone();
-        if self.is_top_level() && !document.is_initial() {
-            agent.services.report.call(ScriptReport::PageClosed {
-                url: document.creation_url(),
-            });
-        }
+    /// It goes nowhere any more. Returns false where that has been so before.
+    pub(super) fn begin_to_end(&self) -> bool {
+        self.closing.set(true);
+        let wanted = self.wanted.take();
+        drop(wanted);
+        !self.ending.replace(true)
     }
 
-    /// It is there no more.
-    ///
-    /// <https://html.spec.whatwg.org/multipage/document-sequences.html#bcg-remove>
-    pub(super) fn discard(&self, agent: &Agent, tell: bool) {
+    /// Whether it is being discarded, or has been.
+    pub(super) fn is_ending(&self) -> bool {
+        self.ending.get()
+    }
+
+    /// It is there no more. Its document is gone.
+    pub(super) fn end(&self, agent: &Agent) {
         if self.discarded.replace(true) {
             return;
         }
-        self.closing.set(true);
-        self.wanted.take();
-        self.stop(agent);
-        self.unload(agent, tell);
         self.refuse_evaluations("The window is closed.");
         let proxy = self.proxy.take();
         drop(proxy);

@@ -17,6 +17,11 @@ use crate::bindings::{Fallible, Realm};
 use crate::dom::element::Element;
 use crate::dom_tree::NodeId;
 
+/// How deep frames are nested at most. A page may contain itself under ever new URLs.
+const MAX_DEPTH: usize = 32;
+/// How many frames a window has at most, each with a realm of its own.
+const MAX_COUNT: usize = 1000;
+
 /// The browsing context of an `iframe` element, if it is in a document that is shown.
 pub(crate) fn content(realm: &Realm, element: &Element) -> Option<Rc<BrowsingContext>> {
     realm.service::<Page>()?.frame(element.node_id())
@@ -36,7 +41,7 @@ pub(crate) fn update(realm: &Realm) {
         page.take_frames_if(|element| !tree.is_connected(element))
     };
     discard(&page, &gone);
-    if !page.is_active() {
+    if !page.is_active() || page.is_going.get() {
         return;
     }
     let new: Vec<NodeId> = {
@@ -92,6 +97,10 @@ fn insert(page: &Rc<Page>, realm: &Realm, element: NodeId) -> Fallible<()> {
     let Some(agent) = page.context.agent() else {
         return Ok(());
     };
+    if !has_room(page) {
+        scripts::report(page, "A page has too many frames.".to_owned());
+        return Ok(());
+    }
     let container = Container {
         page: Rc::downgrade(page),
         element,
@@ -108,6 +117,12 @@ fn insert(page: &Rc<Page>, realm: &Realm, element: NodeId) -> Fallible<()> {
     // Step 4: process the iframe attributes.
     process_attributes(page, realm, element, &context, true);
     Ok(())
+}
+
+/// Whether a document may have one more frame.
+fn has_room(page: &Page) -> bool {
+    let depth = std::iter::successors(page.context.parent(), |context| context.parent()).count();
+    depth < MAX_DEPTH && page.context.top().with_frames().len() <= MAX_COUNT
 }
 
 /// An attribute of an `iframe` element was set or removed.

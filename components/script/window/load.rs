@@ -20,6 +20,7 @@ use crate::bindings::report::report_exception;
 use crate::bindings::{Dom, Fallible, Realm};
 use crate::dom::document::{self, Document};
 use crate::dom::event_target::EventTarget;
+use crate::dom::page_transition_event::PageTransitionEvent;
 use crate::dom::window::Window;
 use crate::dom_tree::{DocumentParser, ParserStop};
 use crate::service_worker;
@@ -293,7 +294,7 @@ impl Loader {
         self.phase.set(Phase::Loaded);
         self.become_ready(realm, ReadyState::Complete)?;
         self.fire_at_window(realm, "load")?;
-        self.fire_at_window(realm, "pageshow")
+        PageTransitionEvent::fire(realm, "pageshow")
     }
 
     fn become_ready(&self, realm: &Realm, state: ReadyState) -> Fallible<()> {

@@ -10,6 +10,9 @@
 //! - `proxy`: what scripts reach through a window;
 //! - `sandbox`: what is forbidden in sandboxed frames;
 //! - `navigation`: from one document to the next;
+//! - `unload`: what a document hears before it goes;
+//! - `familiarity`: who may navigate and close what;
+//! - `session_history`: back and forward;
 //! - `load`: from a response to a page;
 //! - `open_document`: a document in its realm;
 //! - `page`: the state of a document;
@@ -24,6 +27,7 @@ mod binding;
 pub(crate) mod browsing_context;
 mod delegate;
 mod evaluate;
+mod familiarity;
 pub(crate) mod frames;
 pub(crate) mod host;
 mod inbox;
@@ -36,6 +40,7 @@ pub(crate) mod sandbox;
 pub(crate) mod scripts;
 mod session_history;
 mod thread;
+mod unload;
 
 use std::thread::JoinHandle;
 use std::time::Duration;

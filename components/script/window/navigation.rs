@@ -16,7 +16,7 @@ use super::host::WindowAnswer;
 use super::load::{self, Loaded};
 use super::open_document::{NewDocument, OpenDocument};
 use super::page::Page;
-use super::sandbox::Restriction;
+use super::sandbox::{Restriction, Sandbox};
 use crate::bindings::Realm;
 use crate::environment::{Environment, Origin};
 use crate::services::{ScriptReport, ScriptSource};
@@ -39,6 +39,8 @@ pub(crate) struct Navigation {
     pub(crate) initiator: Option<Initiator>,
     /// The service worker that waits for it.
     pub(crate) answer: Option<WindowAnswer>,
+    /// What is forbidden to the new document. It counts what was so when the navigation began.
+    pub(crate) sandbox: Sandbox,
 }
 
 impl Navigation {
@@ -53,6 +55,7 @@ impl Navigation {
             srcdoc: None,
             initiator: None,
             answer: None,
+            sandbox: Sandbox::default(),
         }
     }
 
@@ -113,6 +116,17 @@ impl BrowsingContext {
     ///
     /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#navigate>
     pub(crate) fn navigate(&self, navigation: Navigation) {
+        // A document that is being unloaded does not hold the navigation up.
+        if self
+            .document()
+            .is_some_and(|document| document.page.is_unloading())
+        {
+            return;
+        }
+        let navigation = Navigation {
+            sandbox: self.sandbox.get(),
+            ..navigation
+        };
         let replaced = self.wanted.replace(Some(navigation));
         drop(replaced);
         self.wake();
@@ -124,8 +138,10 @@ impl BrowsingContext {
     pub(super) fn begin(self: &Rc<Self>, agent: &Rc<Agent>, navigation: Navigation) {
         self.stop(agent);
         self.set_last_url(navigation.url.clone());
-        if let Some(document) = self.document() {
-            document.fire("beforeunload");
+        self.announce_unload();
+        // A script that heard of it may have removed the frame.
+        if self.is_discarded() {
+            return;
         }
         let number = self.last_navigation.get() + 1;
         self.last_navigation.set(number);
@@ -253,7 +269,7 @@ impl BrowsingContext {
         let is_blob = loaded.url.scheme() == "blob";
         let initiator = navigation.initiator.as_ref();
         let from = initiator.filter(|_| is_srcdoc || is_blank);
-        let origin = if self.sandbox.get().forbids(Restriction::Origin) {
+        let origin = if navigation.sandbox.forbids(Restriction::Origin) {
             Origin::opaque()
         } else if let Some(from) = from {
             from.origin.clone()
@@ -285,6 +301,7 @@ impl BrowsingContext {
             referrer: navigation.referrer(),
             referrer_policy: from.map_or_else(ReferrerPolicy::default, |from| from.referrer_policy),
             is_initial: false,
+            sandbox: navigation.sandbox,
             loaded,
         }
     }

@@ -18,11 +18,13 @@ use super::frames;
 use super::load::{Loaded, Loader};
 use super::navigation::Initiator;
 use super::page::{NewPage, Page};
-use super::sandbox::Restriction;
+use super::sandbox::{Restriction, Sandbox};
+use crate::bindings::generated::EventInit;
 use crate::bindings::report::report_exception;
 use crate::bindings::{Dom, Error, Fallible, GlobalKind, RealmHandle, RealmOptions};
-use crate::dom::document::Document;
+use crate::dom::document::{self, Document};
 use crate::dom::event_target::EventTarget;
+use crate::dom::page_transition_event::PageTransitionEvent;
 use crate::dom::window::Window;
 use crate::dom_tree::{DecodedDocument, decode_document};
 use crate::environment::{Environment, Origin};
@@ -45,6 +47,8 @@ pub(super) struct NewDocument {
     pub(super) referrer_policy: ReferrerPolicy,
     /// <https://html.spec.whatwg.org/multipage/dom.html#is-initial-about:blank>
     pub(super) is_initial: bool,
+    /// What it may not do.
+    pub(super) sandbox: Sandbox,
 }
 
 /// A document in its realm. Fields are dropped in order: values go before the realm.
@@ -85,6 +89,7 @@ impl OpenDocument {
                 .map_or_else(ReferrerPolicy::default, |creator| creator.referrer_policy),
             referrer: creator.map(|creator| creator.url),
             is_initial: true,
+            sandbox: context.sandbox.get(),
         };
         Self::create(agent, context, new)
     }
@@ -130,7 +135,7 @@ impl OpenDocument {
             encoding: decoded.encoding,
             referrer: new.referrer,
             context: Rc::clone(context),
-            sandbox: context.sandbox.get(),
+            sandbox: new.sandbox,
         }));
         realm.add_service(environment);
         realm.add_service(Rc::clone(&page));
@@ -254,6 +259,39 @@ impl OpenDocument {
     /// Fire an event at the window.
     pub(super) fn fire(&self, type_: &str) {
         if let Err(error) = self.loader.fire_at_window(&self.realm, type_) {
+            report_exception(&self.realm, error);
+        }
+    }
+
+    /// Fire an event at the window that its listeners may cancel.
+    pub(super) fn fire_cancelable(&self, type_: &str) {
+        let init = EventInit {
+            cancelable: true,
+            ..EventInit::default()
+        };
+        let fired = self
+            .realm
+            .global::<EventTarget>()
+            .map(|window| window.fire_event(&self.realm, type_, &init));
+        if let Some(Err(error)) = fired {
+            report_exception(&self.realm, error);
+        }
+    }
+
+    /// The document is shown, or is not any more.
+    pub(super) fn fire_page_transition(&self, type_: &str) {
+        if let Err(error) = PageTransitionEvent::fire(&self.realm, type_) {
+            report_exception(&self.realm, error);
+        }
+    }
+
+    /// Nobody can see the document any more.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/interaction.html#update-the-visibility-state>
+    pub(super) fn hide(&self) {
+        self.page.set_hidden();
+        let fired = document::fire(&self.node(), &self.realm, "visibilitychange", true);
+        if let Err(error) = fired {
             report_exception(&self.realm, error);
         }
     }

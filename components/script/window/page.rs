@@ -55,6 +55,11 @@ pub(crate) struct Page {
     frames: RefCell<BTreeMap<NodeId, Rc<BrowsingContext>>>,
     ready_state: Cell<ReadyState>,
     focused: Cell<Option<NodeId>>,
+    /// Whether its scripts are just being told that it goes.
+    unloading: Cell<bool>,
+    /// Whether it goes for sure.
+    pub(super) is_going: Cell<bool>,
+    hidden: Cell<bool>,
 }
 
 /// What a page is made with.
@@ -83,7 +88,32 @@ impl Page {
             frames: RefCell::default(),
             ready_state: Cell::new(ReadyState::Loading),
             focused: Cell::new(None),
+            unloading: Cell::new(false),
+            is_going: Cell::new(false),
+            hidden: Cell::new(false),
         }
+    }
+
+    /// Whether its scripts are just being told that it goes. They cannot go elsewhere then.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/document-lifecycle.html#unload-counter>
+    pub(crate) fn is_unloading(&self) -> bool {
+        self.unloading.get()
+    }
+
+    pub(super) fn set_unloading(&self, unloading: bool) {
+        self.unloading.set(unloading);
+    }
+
+    /// Whether nobody can see it any more.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/interaction.html#visibility-state>
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.hidden.get()
+    }
+
+    pub(super) fn set_hidden(&self) {
+        self.hidden.set(true);
     }
 
     /// Whether its browsing context shows it.
@@ -216,7 +246,9 @@ impl Page {
     /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#navigate>
     /// `source` is the realm of the script that asks for it.
     pub(crate) fn navigate(&self, source: &Realm, navigation: Navigation) {
-        if !self.is_active() {
+        let source_page = source.service::<Self>();
+        let may = source_page.is_none_or(|source| source.may_navigate(&self.context));
+        if !self.is_active() || self.is_unloading() || !may {
             return;
         }
         if self.navigate_to_fragment(&navigation) {

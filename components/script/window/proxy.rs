@@ -6,8 +6,9 @@ use std::rc::Rc;
 
 use super::browsing_context::BrowsingContext;
 use super::navigation::{Initiator, Navigation};
+use super::page::Page;
 use crate::bindings::generated::WindowPostMessageOptions;
-use crate::bindings::window_proxy::{self, ProxyHandler};
+use crate::bindings::window_proxy::{self, ProxyHandler, security_error};
 use crate::bindings::{Error, Fallible, Object, Realm, Value, convert};
 use crate::environment::Environment;
 use crate::messaging;
@@ -74,8 +75,8 @@ impl ProxyHandler for Rc<BrowsingContext> {
                 let location = CrossOriginLocation(Rc::clone(self));
                 window_proxy::create(accessor, None, Rc::new(location))?
             }
-            "close" => function(accessor, self, "close", 0, |context, _, _| {
-                context.close();
+            "close" => function(accessor, self, "close", 0, |context, realm, _| {
+                context.close_by_script(realm);
                 Ok(Value::undefined())
             })?,
             "focus" => function(accessor, self, "focus", 0, |context, _, _| {
@@ -182,6 +183,10 @@ fn go(
     replaces: bool,
 ) -> Fallible<()> {
     let url = url.to_dom_string(accessor)?.to_string();
+    let page = accessor.service::<Page>();
+    if page.is_some_and(|page| !page.may_navigate(context)) {
+        return Err(security_error("send this window elsewhere"));
+    }
     context.navigate(Navigation {
         replaces,
         initiator: Initiator::of(accessor),

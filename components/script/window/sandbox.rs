@@ -18,18 +18,23 @@ pub(crate) enum Restriction {
     Forms,
     /// To send the window around it elsewhere.
     TopNavigation,
+    /// To open windows that are not sandboxed.
+    FreePopups,
+    /// To send elsewhere what it is neither in nor has made.
+    Navigation,
 }
 
 /// <https://html.spec.whatwg.org/multipage/browsers.html#sandboxing-flag-set>
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Sandbox(u8);
 
-const KEYWORDS: [(&str, Restriction); 5] = [
+const KEYWORDS: [(&str, Restriction); 6] = [
     ("allow-same-origin", Restriction::Origin),
     ("allow-scripts", Restriction::Scripts),
     ("allow-popups", Restriction::Popups),
     ("allow-forms", Restriction::Forms),
     ("allow-top-navigation", Restriction::TopNavigation),
+    ("allow-popups-to-escape-sandbox", Restriction::FreePopups),
 ];
 
 impl Sandbox {
@@ -42,7 +47,7 @@ impl Sandbox {
         };
         let value = value.to_ascii_lowercase();
         let allowed = |keyword: &str| value.split_ascii_whitespace().any(|word| word == keyword);
-        let mut flags = 0;
+        let mut flags = 1 << Restriction::Navigation as u8;
         for (keyword, restriction) in KEYWORDS {
             if !allowed(keyword) {
                 flags |= 1 << restriction as u8;

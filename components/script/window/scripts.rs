@@ -407,7 +407,7 @@ fn run(page: &Page, realm: &Realm, script: PendingScript) {
     }
 }
 
-fn report(page: &Page, text: String) {
+pub(super) fn report(page: &Page, text: String) {
     let source = Source::Page { url: page.url() };
     page.environment
         .services

@@ -93,7 +93,7 @@ impl SessionHistory {
 
 impl BrowsingContext {
     /// It and the frames in it.
-    fn with_frames(self: &Rc<Self>) -> Vec<Rc<Self>> {
+    pub(super) fn with_frames(self: &Rc<Self>) -> Vec<Rc<Self>> {
         let mut contexts = vec![Rc::clone(self)];
         let mut next = 0;
         while let Some(context) = contexts.get(next) {

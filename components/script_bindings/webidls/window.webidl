@@ -90,6 +90,16 @@ dictionary HashChangeEventInit : EventInit {
   USVString newURL = "";
 };
 
+[Exposed=Window]
+interface PageTransitionEvent : Event {
+  constructor(DOMString type, optional PageTransitionEventInit eventInitDict = {});
+  readonly attribute boolean persisted;
+};
+
+dictionary PageTransitionEventInit : EventInit {
+  boolean persisted = false;
+};
+
 // https://html.spec.whatwg.org/multipage/system-state.html#the-navigator-object
 [Exposed=Window]
 interface Navigator {

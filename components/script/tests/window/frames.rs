@@ -455,3 +455,195 @@ fn servers_learn_who_asks_for_a_frame_and_in_whose_page_it_is() {
     );
     window.close();
 }
+
+#[test]
+fn a_window_of_another_origin_does_not_give_its_prototype_away() {
+    let other = Site::new(&[(
+        "/b",
+        "text/html",
+        "<script>parent.postMessage(0, '*')</script>",
+    )]);
+    let (browser, site) = load(&[("/", "text/html", "<body>")]);
+    let window = browser.load(site.url("/"));
+    let script = format!(
+        "const frame = document.createElement('iframe');
+        frame.src = '{}';
+        document.body.append(frame);
+        const w = frame.contentWindow, wrapped = new Proxy(w, {{}});
+        const blank = [Object.getPrototypeOf(w) === w.Window.prototype, w.__proto__ === w.Window.prototype,
+            Reflect.getPrototypeOf(wrapped) === w.Window.prototype, w instanceof w.Window];
+        const get = f => {{ try {{ return String(f()) }} catch (e) {{ return e.name }} }};
+        const {{ get: proto }} = Object.getOwnPropertyDescriptor(Object.prototype, '__proto__');
+        new Promise(resolve => onmessage = resolve).then(() => [
+            blank.join(),
+            ...[w, wrapped].flatMap(w => [
+                get(() => Object.getPrototypeOf(w)), get(() => Reflect.getPrototypeOf(w)),
+                get(() => proto.call(w)), get(() => w.__proto__), get(() => w.constructor),
+                get(() => Object.setPrototypeOf(w, {{}})), get(() => Reflect.setPrototypeOf(w, {{}})),
+                get(() => Object.setPrototypeOf(w, null) === w),
+                get(() => Object.preventExtensions(w)), get(() => Reflect.preventExtensions(w)),
+                get(() => Object.freeze(w)), get(() => Object.isExtensible(w))]),
+            get(() => w[Symbol.iterator]), get(() => w[Symbol.toStringTag]), get(() => `${{w}}`),
+            Reflect.ownKeys(w).length, Object.keys(w).length, get(() => 'x' in w),
+            get(() => Object.prototype.__lookupGetter__.call(wrapped, 'constructor')),
+        ].join(' '))",
+        other.url("/b")
+    );
+    let of_one = "null null null SecurityError SecurityError TypeError false TypeError \
+                  TypeError false TypeError true";
+    assert_eq!(
+        window.text(&script),
+        format!(
+            "true,true,true,true {of_one} {of_one} SecurityError undefined SecurityError 17 0 \
+             SecurityError SecurityError"
+        )
+    );
+    let back = format!(
+        "new Promise(resolve => {{
+            frame.onload = () => resolve(Object.getPrototypeOf(w) === w.Window.prototype);
+            w.location = '{}';
+        }})",
+        site.url("/missing")
+    );
+    assert_eq!(window.text(&back), "true");
+    window.close();
+}
+
+#[test]
+fn a_sandbox_counts_as_it_was_when_the_navigation_began() {
+    let (browser, site) = load(&[
+        ("/", "text/html", "<body>"),
+        (
+            "/a",
+            "text/html",
+            "<script>parent.postMessage(0, '*')</script>",
+        ),
+    ]);
+    let window = browser.load(site.url("/"));
+    let script = "
+        const frame = document.createElement('iframe');
+        let messages = 0;
+        onmessage = () => messages++;
+        const load = () => new Promise(resolve => frame.onload = resolve);
+        (async () => {
+            frame.sandbox = '';
+            frame.src = '/a';
+            document.body.append(frame);
+            frame.sandbox = 'allow-scripts allow-same-origin';
+            await load();
+            const before = [frame.contentDocument, messages];
+            frame.src = '/a?again';
+            frame.removeAttribute('sandbox');
+            await load();
+            await new Promise(resolve => setTimeout(resolve));
+            return [...before, frame.contentDocument.URL === frame.src, messages].join();
+        })()";
+    assert_eq!(window.text(script), ",0,true,1");
+    window.close();
+}
+
+#[test]
+fn a_sandboxed_frame_leaves_other_windows_where_they_are() {
+    let (browser, site) = load(&[
+        (
+            "/",
+            "text/html",
+            "<iframe name=one></iframe><iframe name=two sandbox='allow-scripts allow-popups'></iframe>",
+        ),
+        (
+            "/a",
+            "text/html",
+            "<script>
+            const said = f => { try { return String(f()) } catch (e) { return e.name } };
+            parent.postMessage([
+                said(() => { top.location = '/gone' }),
+                said(() => { parent[0].location = '/gone' }),
+                said(() => typeof open('/other', 'one')),
+                said(() => open('/gone', '_top')),
+                said(() => top.close()),
+                said(() => { const own = open('', 'own'); own.location = 'about:blank?'; return own.closed }),
+            ].join(), '*')</script>",
+        ),
+    ]);
+    let window = browser.load(site.url("/"));
+    let script = "
+        frames.two.location = '/a';
+        new Promise(resolve => onmessage = e => setTimeout(() =>
+            resolve([e.data, location.pathname, frames.one.location.href].join(' '))))";
+    assert_eq!(
+        window.text(script),
+        "SecurityError,SecurityError,object,null,undefined,false / about:blank"
+    );
+    assert!(!site.requests().iter().any(|request| request == "GET /gone"));
+    window.close();
+}
+
+#[test]
+fn a_window_without_opener_is_not_found_by_name() {
+    let (browser, site) = load(&[
+        ("/", "text/html", "<body>"),
+        (
+            "/w",
+            "text/html",
+            "<script>name = 'other'; console.log('named')</script>",
+        ),
+    ]);
+    let window = browser.load(site.url("/"));
+    window.text("open('/w', '_blank', 'noopener')");
+    window.wait_for(|report| matches!(report, ScriptReport::PageLoaded { .. }));
+    // What is found is a new one.
+    let script =
+        "const found = open('', 'other'); [found.location.href, found.opener === window].join()";
+    assert_eq!(window.text(script), "about:blank,true");
+    window.close();
+}
+
+#[test]
+fn frames_that_contain_themselves_end_somewhere() {
+    let (browser, site) = load(&[(
+        "/",
+        "text/html",
+        "<body><script>
+            const frame = document.createElement('iframe');
+            frame.src = '/?' + Math.random();
+            onload = () => { if (top === window) console.log('deep') };
+            document.body.append(frame);
+            </script>",
+    )]);
+    let window = browser.open(site.url("/"));
+    let lines = window.lines_until_loaded();
+    assert!(
+        lines.iter().any(|line| line.contains("too many frames")),
+        "{lines:?}"
+    );
+    let script = "let depth = 0; for (let w = window; w.length; w = w[0]) depth++; depth";
+    assert_eq!(window.text(script), "32");
+    assert_eq!(window.text("frame.remove(); length"), "0");
+    window.close();
+}
+
+#[test]
+fn frames_give_their_memory_back() {
+    let (mut browser, site) = load(&[("/", "text/html", "<body>")]);
+    // Room for some seventy.
+    browser.services.limits.memory_limit = 16 << 20;
+    let window = browser.load(site.url("/"));
+    let script = "{
+        const counts = [];
+        for (let round = 0; round < 3; round++) {
+            for (let i = 0; i < 25; i++) {
+                const frame = document.createElement('iframe');
+                document.body.append(frame);
+                // A cycle between the realms.
+                frame.contentWindow.mine = { frame, own: window };
+                window.last = frame.contentWindow.mine;
+            }
+            counts.push(length);
+            document.body.textContent = '';
+        }
+        counts.join();
+    }";
+    assert_eq!(window.text(script), "25,25,25");
+    assert_eq!(window.text(script), "25,25,25");
+    window.close();
+}
