@@ -79,21 +79,14 @@ fn http_request(request: ScriptRequest) -> Request {
 fn loaded_script(url: &Url, response: &Response) -> LoadedScript {
     // A script of another origin may be run though it may not be read.
     let response = response.unfiltered();
-    let text = |name| {
-        response
-            .header(name)
-            .map(|value| String::from_utf8_lossy(&value).into_owned())
-    };
     LoadedScript {
         resource: ScriptResource {
             url: url.clone(),
             response_url: response.url.clone().unwrap_or_else(|| url.clone()),
             body: response.body.as_slice().into(),
-            content_type: text("content-type").unwrap_or_default(),
-            referrer_policy: text("referrer-policy").unwrap_or_default(),
+            headers: response.headers_without_cookies(),
         },
         status: response.status,
-        service_worker_allowed: text("service-worker-allowed"),
         from_cache: response.from_cache,
     }
 }

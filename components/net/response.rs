@@ -97,6 +97,13 @@ impl Response {
         self.internal.as_deref().unwrap_or(self)
     }
 
+    /// What may be kept of the headers beside the body.
+    pub fn headers_without_cookies(&self) -> Vec<(String, Vec<u8>)> {
+        let mut headers = self.headers.clone();
+        headers.retain(|(name, _)| !FORBIDDEN_RESPONSE_HEADERS.contains(&name.as_str()));
+        headers
+    }
+
     /// The values of a header whose value is a list, without the blanks around them.
     pub(crate) fn header_list(&self, name: &str) -> Option<Vec<String>> {
         let value = self.header(name)?;

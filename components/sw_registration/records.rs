@@ -6,6 +6,8 @@
 //! | `Scripts` | storage key, scope, version of the scripts, URL | [`ScriptResource`] |
 //! | `SyncRegistrations` | storage key, scope, ... | removed here along with the registration |
 
+use std::sync::Arc;
+
 use base::StorageKey;
 use base::time::WallTime;
 use serde::{Deserialize, Serialize};
@@ -22,9 +24,13 @@ use crate::output::ScriptsPlace;
 /// The format of the registrations.
 pub(crate) const RECORD_VERSION: u16 = 2;
 
-/// The format of the scripts. One of another version counts as one that cannot be read, which an
-/// update heals.
-const SCRIPT_VERSION: u16 = 2;
+/// The format of the scripts. One of a version that is not known counts as one that cannot be read,
+/// which an update heals.
+const SCRIPT_VERSION: u16 = 3;
+
+/// The fields of a script of version 2: both URLs, the body, and of the headers the values of
+/// `Content-Type` and `Referrer-Policy`, empty when there was none.
+type ScriptVersion2 = (Url, Url, Arc<[u8]>, String, String);
 
 /// A stored registration.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -122,16 +128,35 @@ pub(crate) fn decode_scripts(
 ) -> Result<ScriptResourceMap, String> {
     let mut scripts = ScriptResourceMap::new();
     for record in records {
-        if record.version != SCRIPT_VERSION {
-            return Err(format!("the version of a script is {}", record.version));
-        }
-        let script: ScriptResource = record.decode().map_err(|error| error.to_string())?;
+        let script = decode_script(&record)?;
         scripts.insert(script.url.clone(), script);
     }
     if scripts.is_empty() {
         return Err("they are not there".to_owned());
     }
     Ok(scripts)
+}
+
+fn decode_script(record: &Record) -> Result<ScriptResource, String> {
+    match record.version {
+        2 => {
+            let (url, response_url, body, content_type, referrer_policy): ScriptVersion2 =
+                record.decode().map_err(|error| error.to_string())?;
+            let mut headers = vec![
+                ("content-type".to_owned(), content_type.into_bytes()),
+                ("referrer-policy".to_owned(), referrer_policy.into_bytes()),
+            ];
+            headers.retain(|(_, value)| !value.is_empty());
+            Ok(ScriptResource {
+                url,
+                response_url,
+                body,
+                headers,
+            })
+        }
+        SCRIPT_VERSION => record.decode().map_err(|error| error.to_string()),
+        other => Err(format!("the version of a script is {other}")),
+    }
 }
 
 /// The prefix of the keys of everything that belongs to an origin, in each of the trees.

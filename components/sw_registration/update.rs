@@ -222,13 +222,14 @@ impl SwRegistrations {
                 script.url, loaded.status
             )));
         }
-        if !is_javascript_mime_type(&script.content_type) {
+        if !is_javascript(&script) {
             return Err(ErrorClass::Security.exception(format!(
                 "the script {} has the MIME type \"{}\", which is not one of JavaScript",
-                script.url, script.content_type
+                script.url,
+                script.header("content-type").unwrap_or_default()
             )));
         }
-        let max_scope = max_scope(&script.url, loaded.service_worker_allowed.as_deref())?;
+        let max_scope = max_scope(&script)?;
         if !max_scope
             .as_deref()
             .is_some_and(|max_scope| key.1.path().starts_with(max_scope))
@@ -389,8 +390,7 @@ impl SwRegistrations {
             .and_then(|id| self.workers.get(&id))
             .and_then(|worker| worker.scripts.as_ref()?.get(&url));
         let is_good = |loaded: &LoadedScript| {
-            (200..300).contains(&loaded.status)
-                && is_javascript_mime_type(&loaded.resource.content_type)
+            (200..300).contains(&loaded.status) && is_javascript(&loaded.resource)
         };
         let mut asked_server = false;
         match result {
@@ -602,22 +602,22 @@ pub(crate) fn scripts_place(registration: &Registration, worker: &Worker) -> Scr
 }
 
 /// The path under which the scope of a script must be; none when the server names another origin.
-fn max_scope(
-    script_url: &Url,
-    service_worker_allowed: Option<&str>,
-) -> Result<Option<String>, DomException> {
-    let allowed = service_worker_allowed.unwrap_or("./");
-    let max_scope = script_url.join(allowed).map_err(|error| {
+fn max_scope(script: &ScriptResource) -> Result<Option<String>, DomException> {
+    let header = script.header("service-worker-allowed");
+    let allowed = header.as_deref().unwrap_or("./");
+    let max_scope = script.url.join(allowed).map_err(|error| {
         DomException::type_error(format!(
-            "the Service-Worker-Allowed header of {script_url}, \"{allowed}\", is not a URL: {error}"
+            "the Service-Worker-Allowed header of {}, \"{allowed}\", is not a URL: {error}",
+            script.url
         ))
     })?;
-    let same_origin = max_scope.origin() == script_url.origin();
+    let same_origin = max_scope.origin() == script.url.origin();
     Ok(same_origin.then(|| max_scope.path().to_owned()))
 }
 
 /// <https://mimesniff.spec.whatwg.org/#javascript-mime-type>, parameters left aside.
-fn is_javascript_mime_type(content_type: &str) -> bool {
+fn is_javascript(script: &ScriptResource) -> bool {
+    let content_type = script.header("content-type").unwrap_or_default();
     let essence = content_type
         .split(';')
         .next()

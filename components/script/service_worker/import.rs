@@ -83,19 +83,12 @@ fn script_resource(
     };
     // Step 11
     scripts::check(response).map_err(|reason| unavailable(url, &reason))?;
-    let text = |name| {
-        response
-            .header(name)
-            .map(|value| String::from_utf8_lossy(&value).into_owned())
-            .unwrap_or_default()
-    };
     // Step 12
     let resource = ScriptResource {
         url: url.clone(),
         response_url: response.url.clone().unwrap_or_else(|| url.clone()),
         body: response.body.as_slice().into(),
-        content_type: text("content-type"),
-        referrer_policy: text("referrer-policy"),
+        headers: response.headers_without_cookies(),
     };
     worker.add_script(resource.clone(), response.from_cache);
     Ok(resource)

@@ -45,8 +45,9 @@ pub(super) fn run(
         launch.registration.scope.clone(),
         services.clone(),
     );
-    if let Some(script) = launch.scripts.get(&launch.script_url) {
-        environment.take_referrer_policy(&script.referrer_policy);
+    let script = launch.scripts.get(&launch.script_url);
+    if let Some(policy) = script.and_then(|script| script.header("referrer-policy")) {
+        environment.take_referrer_policy(&policy);
     }
     let options = AgentOptions {
         kind: GlobalKind::ServiceWorker,

@@ -34,8 +34,6 @@ pub struct LoadedScript {
     pub resource: ScriptResource,
     /// The HTTP status. What is not a 2xx is judged by the caller.
     pub status: u16,
-    /// The `Service-Worker-Allowed` header.
-    pub service_worker_allowed: Option<String>,
     /// Whether it came from the HTTP cache without asking the server.
     pub from_cache: bool,
 }
@@ -45,6 +43,6 @@ pub trait ScriptLoader: Send {
     /// Start to load a script, without waiting. `done` is called exactly once, from any thread:
     /// with the response, whatever its status, or with the exception that `register()` rejects
     /// with, a `TypeError` with a clear message when the network failed. The loader bounds the size
-    /// of a body and the time it takes.
+    /// of head and body and the time it takes.
     fn load(&mut self, request: ScriptRequest, done: Callback<Result<LoadedScript, DomException>>);
 }

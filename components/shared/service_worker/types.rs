@@ -313,10 +313,22 @@ pub struct ScriptResource {
     pub response_url: Url,
     /// The body, byte for byte.
     pub body: Arc<[u8]>,
-    /// The `Content-Type` header, empty when there was none.
-    pub content_type: String,
-    /// The `Referrer-Policy` header, empty when there was none.
-    pub referrer_policy: String,
+    /// The headers of the response, without cookies: names in lower case, and values.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl ScriptResource {
+    /// The value of a header, whose name is given in lower case; several values are joined with
+    /// ", ".
+    ///
+    /// <https://fetch.spec.whatwg.org/#concept-header-list-get>
+    pub fn header(&self, name: &str) -> Option<String> {
+        let of_name = self.headers.iter().filter(|(other, _)| other == name);
+        let values: Vec<_> = of_name
+            .map(|(_, value)| String::from_utf8_lossy(value))
+            .collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    }
 }
 
 /// The scripts that a service worker runs: its main script and what it imported.

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use storage::{Batch, Direction, KeyRange, Tree};
 use sw_traits::{
-    ClientKind, EventOutcome, ServiceWorkerState, SwAnswer, SwNotification, SwRequest,
+    ClientKind, EventOutcome, ScriptResource, ServiceWorkerState, SwAnswer, SwNotification,
+    SwRequest,
 };
 
-use crate::support::{World, key, register, script, sync, url};
+use crate::support::{World, header, key, register, script, sync, url};
 
 const PAGE: &str = "https://a.test/";
 const SCRIPT: &str = "https://a.test/worker.js";
@@ -364,10 +365,22 @@ fn an_unregistration_that_cannot_be_stored_rejects_and_changes_nothing() {
 }
 
 #[test]
-fn an_active_worker_survives_a_restart_with_its_scripts() {
+fn an_active_worker_survives_a_restart_with_its_scripts_and_their_headers() {
     let mut world = World::new();
-    world.serve(SCRIPT, "install sync import:a.js");
-    world.serve("https://a.test/a.js", "1");
+    let headers = [
+        header("content-type", "text/javascript"),
+        header("referrer-policy", "origin"),
+        header("x-version", "1"),
+        header("x-version", "2"),
+    ];
+    for (address, body) in [
+        (SCRIPT, "install sync import:a.js"),
+        ("https://a.test/a.js", "1"),
+    ] {
+        let mut loaded = script(address, body);
+        loaded.resource.headers = headers.to_vec();
+        world.server.insert(url(address), Ok(loaded));
+    }
     let page = world.attach(PAGE);
     world.request(page, register(SCRIPT));
     world.restart();
@@ -381,8 +394,41 @@ fn an_active_worker_survives_a_restart_with_its_scripts() {
     assert_eq!(world.outcomes[&token], EventOutcome::Fulfilled);
     let start = &world.starts[0];
     assert_eq!(start.scripts.len(), 2);
+    for script in start.scripts.values() {
+        assert_eq!(script.headers, headers);
+    }
     assert!(!start.may_import);
     assert_eq!(start.storage_key, key(PAGE));
+}
+
+#[test]
+fn scripts_that_were_stored_without_their_headers_run() {
+    let (mut world, ..) = world("install sync");
+    let stored: Vec<_> = world
+        .store
+        .scan(Tree::Scripts, KeyRange::all(), Direction::Forward)
+        .map(Result::unwrap)
+        .collect();
+    let mut batch = Batch::new();
+    for (key, record) in stored {
+        let script: ScriptResource = record.decode().unwrap();
+        // Version 2 had two of them.
+        let fields = (
+            script.url,
+            script.response_url,
+            script.body,
+            "text/javascript".to_owned(),
+            String::new(),
+        );
+        batch.put_record(Tree::Scripts, &key, 2, &fields).unwrap();
+    }
+    world.store.commit(batch).unwrap();
+    world.restart();
+    world.server.clear();
+    let token = world.dispatch(PAGE, sync("x"));
+    assert_eq!(world.outcomes[&token], EventOutcome::Fulfilled);
+    let script = &world.starts[0].scripts[&url(SCRIPT)];
+    assert_eq!(script.headers, [header("content-type", "text/javascript")]);
 }
 
 #[test]

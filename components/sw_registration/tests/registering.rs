@@ -3,7 +3,7 @@
 use storage::Tree;
 use sw_traits::{EventOutcome, FrameType, SwAnswer, SwNotification, SwRequest, UpdateViaCache};
 
-use crate::support::{World, key, register, register_with_scope, script, sync, url};
+use crate::support::{World, header, key, register, register_with_scope, script, sync, url};
 
 const PAGE: &str = "https://a.test/mail/index.html";
 const SCRIPT: &str = "https://a.test/mail/worker.js";
@@ -130,11 +130,14 @@ fn a_script_that_may_not_run_rejects_and_leaves_nothing_behind() {
     let mut world = world();
     let page = world.attach(PAGE);
     let mut wrong_type = script(SCRIPT, "install");
-    wrong_type.resource.content_type = "text/html".to_owned();
+    wrong_type.resource.headers = vec![header("content-type", "text/html")];
     let mut not_found = script(SCRIPT, "install");
     not_found.status = 404;
     let mut allowed_nonsense = script(SCRIPT, "install");
-    allowed_nonsense.service_worker_allowed = Some("https://:x".to_owned());
+    allowed_nonsense
+        .resource
+        .headers
+        .push(header("service-worker-allowed", "https://:x"));
     for (loaded, error, part) in [
         (wrong_type, "SecurityError", "text/html"),
         (not_found, "TypeError", "404"),
@@ -170,7 +173,7 @@ fn every_javascript_mime_type_will_do() {
         let mut world = world();
         let page = world.attach(PAGE);
         let mut loaded = script(SCRIPT, "install");
-        loaded.resource.content_type = content_type.to_owned();
+        loaded.resource.headers = vec![header("content-type", content_type)];
         world.server.insert(url(SCRIPT), Ok(loaded));
         world.ask_registration(page, register(SCRIPT));
     }
@@ -188,7 +191,8 @@ fn a_scope_outside_the_folder_of_the_script_needs_the_header() {
         ("/", None),
     ] {
         let mut loaded = script(SCRIPT, "install");
-        loaded.service_worker_allowed = Some(allowed.to_owned());
+        let allowing = header("service-worker-allowed", allowed);
+        loaded.resource.headers.push(allowing);
         world.server.insert(url(SCRIPT), Ok(loaded));
         let result = world.ask(page, request.clone());
         assert_eq!(

@@ -30,17 +30,19 @@ pub fn key(text: &str) -> StorageKey {
     StorageKey::from_url(&url(text)).unwrap()
 }
 
+pub fn header(name: &str, value: &str) -> (String, Vec<u8>) {
+    (name.to_owned(), value.as_bytes().to_vec())
+}
+
 pub fn script(address: &str, body: &str) -> LoadedScript {
     LoadedScript {
         resource: ScriptResource {
             url: url(address),
             response_url: url(address),
             body: body.as_bytes().into(),
-            content_type: "text/javascript; charset=utf-8".to_owned(),
-            referrer_policy: String::new(),
+            headers: vec![header("content-type", "text/javascript; charset=utf-8")],
         },
         status: 200,
-        service_worker_allowed: None,
         from_cache: false,
     }
 }

@@ -7,7 +7,7 @@ use sw_traits::{
     WorkerHostEvent,
 };
 
-use crate::support::{World, register, script, sync, url};
+use crate::support::{World, header, register, script, sync, url};
 
 const PAGE: &str = "https://a.test/";
 const SCRIPT: &str = "https://a.test/worker.js";
@@ -85,7 +85,7 @@ fn a_redirected_script_is_a_security_error_of_register_and_a_type_error_of_updat
 fn an_update_to_a_script_that_cannot_run_changes_nothing() {
     let (mut world, page) = world("install");
     let mut text = script(SCRIPT, "install 2");
-    text.resource.content_type = "text/plain".to_owned();
+    text.resource.headers = vec![header("content-type", "text/plain")];
     world.server.insert(url(SCRIPT), Ok(text));
     assert_rejected(&mut world, page, "SecurityError");
     world.serve_status(SCRIPT, 404);

@@ -410,8 +410,7 @@ fn an_installed_worker_can_add_no_scripts() {
         url: url("https://a.test/late.js"),
         response_url: url("https://a.test/late.js"),
         body: b"late".as_slice().into(),
-        content_type: String::new(),
-        referrer_policy: String::new(),
+        headers: Vec::new(),
     };
     world.host(WorkerHostEvent::ScriptImported {
         worker,

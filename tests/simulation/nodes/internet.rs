@@ -225,11 +225,14 @@ impl Internet {
                 url: url.clone(),
                 response_url: url.clone(),
                 body: body.into_bytes().into(),
-                content_type: "text/javascript".to_owned(),
-                referrer_policy: String::new(),
+                headers: [
+                    ("content-type", "text/javascript"),
+                    ("service-worker-allowed", "/"),
+                ]
+                .map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()))
+                .into(),
             },
             status: 200,
-            service_worker_allowed: Some("/".to_owned()),
             from_cache: false,
         })
     }

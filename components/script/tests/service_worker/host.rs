@@ -291,8 +291,7 @@ pub(crate) fn resource(url: Url, body: &str) -> ScriptResource {
         response_url: url.clone(),
         url,
         body: body.as_bytes().into(),
-        content_type: "text/javascript".to_owned(),
-        referrer_policy: String::new(),
+        headers: vec![("content-type".to_owned(), b"text/javascript".to_vec())],
     }
 }
 

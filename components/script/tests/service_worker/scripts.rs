@@ -291,7 +291,8 @@ fn a_new_worker_imports_over_the_network_and_tells_what() {
         urls,
         [format!("{server}/lib.js"), format!("{server}/throws.js")]
     );
-    assert_eq!(imported[0].content_type, "text/javascript");
+    let header = |name| imported[0].header(name);
+    assert_eq!(header("content-type").as_deref(), Some("text/javascript"));
     assert_eq!(&*imported[0].body, b"self.lib = location.href;");
     let console = host.console_until("end");
     assert_eq!(console[0], "https://example.test/mail/worker.js");
