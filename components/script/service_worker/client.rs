@@ -268,6 +268,14 @@ impl ServiceWorkerClient {
             .transpose()
     }
 
+    pub(super) fn controller_info(&self) -> Option<ServiceWorkerInfo> {
+        self.controller.borrow().clone()
+    }
+
+    pub(super) fn inherit_controller(&self, controller: ServiceWorkerInfo) {
+        self.controller.replace(Some(controller));
+    }
+
     /// Whether scripts may run: they can see from the start who controls the client.
     pub(super) fn controller_is_known(&self) -> bool {
         self.controller_is_known.get()

@@ -17,7 +17,9 @@ pub(crate) mod worker;
 
 use std::rc::Rc;
 
-use sw_traits::{ClientDescription, ClientKind, ClientUpdate, ControllerSource, FrameType};
+use sw_traits::{
+    ClientDescription, ClientKind, ClientUpdate, ControllerSource, FrameType, ServiceWorkerInfo,
+};
 use url::Url;
 
 pub use self::threads::ServiceWorkerThreads;
@@ -62,6 +64,21 @@ pub fn attach_window(
 pub(crate) fn update(realm: &Realm, update: ClientUpdate) {
     if let Some(client) = realm.service::<client::ServiceWorkerClient>() {
         client.update(update);
+    }
+}
+
+/// The service worker that controls a realm, as far as the realm knows.
+pub(crate) fn controller(realm: &Realm) -> Option<ServiceWorkerInfo> {
+    realm
+        .service::<client::ServiceWorkerClient>()
+        .and_then(|client| client.controller_info())
+}
+
+/// Lets a window have its creator's controller until the component has answered: the scripts that
+/// made it see it at once.
+pub(crate) fn inherit_controller(realm: &Realm, controller: ServiceWorkerInfo) {
+    if let Some(client) = realm.service::<client::ServiceWorkerClient>() {
+        client.inherit_controller(controller);
     }
 }
 

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use base::StorageKey;
 use base::ids::ClientId;
 use net::{FetchId, FetchResult, ReferrerPolicy};
-use sw_traits::ControllerSource;
+use sw_traits::{ControllerSource, ServiceWorkerInfo};
 use url::Url;
 
 use super::agent::Agent;
@@ -19,6 +19,7 @@ use super::page::Page;
 use super::sandbox::{Restriction, Sandbox};
 use crate::bindings::Realm;
 use crate::environment::{Environment, Origin};
+use crate::service_worker;
 use crate::services::{ScriptReport, ScriptSource};
 
 /// Where a browsing context is going.
@@ -74,6 +75,7 @@ pub(crate) struct Initiator {
     pub(super) origin: Origin,
     pub(super) base_url: Url,
     pub(super) client: ClientId,
+    pub(super) controller: Option<ServiceWorkerInfo>,
     pub(super) is_secure: bool,
     pub(super) referrer_policy: ReferrerPolicy,
 }
@@ -88,6 +90,7 @@ impl Initiator {
             origin: environment.full_origin.clone(),
             base_url: environment.base_url(),
             client: environment.client,
+            controller: service_worker::controller(realm),
             is_secure: realm.is_secure_context(),
             referrer_policy: environment.referrer_policy(),
         })

@@ -74,6 +74,7 @@ impl OpenDocument {
         let url = frames::about_blank();
         let sandboxed = context.sandbox.get().forbids(Restriction::Origin);
         let origin = creator.as_ref().filter(|_| !sandboxed);
+        let controller = origin.and_then(|creator| creator.controller.clone());
         let new = NewDocument {
             loaded: Loaded::html(&url, None),
             origin: origin.map_or_else(Origin::opaque, |creator| creator.origin.clone()),
@@ -91,7 +92,11 @@ impl OpenDocument {
             is_initial: true,
             sandbox: context.sandbox.get(),
         };
-        Self::create(agent, context, new)
+        let document = Self::create(agent, context, new)?;
+        if let Some(controller) = controller {
+            service_worker::inherit_controller(&document.realm, controller);
+        }
+        Ok(document)
     }
 
     /// Make the realm of a document.
