@@ -63,7 +63,7 @@ impl ReferrerPolicy {
     /// What a request for `url` tells of `referrer`.
     ///
     /// <https://w3c.github.io/webappsec-referrer-policy/#determine-requests-referrer>
-    pub(crate) fn referrer(self, referrer: &Url, url: &Url) -> Option<String> {
+    pub fn referrer(self, referrer: &Url, url: &Url) -> Option<String> {
         if !matches!(referrer.scheme(), "http" | "https") {
             return None;
         }

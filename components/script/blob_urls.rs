@@ -77,17 +77,33 @@ impl BlobUrlStore {
     /// <https://fetch.spec.whatwg.org/#scheme-fetch>
     pub(crate) fn fetch(&self, request: &Request) -> Option<Response> {
         let entry = self.resolve(&request.url)?;
-        if request.method != "GET" || entry.origin != request.origin {
-            return None;
-        }
+        let may = request.method == "GET" && entry.is_of(request.origin.as_ref());
+        may.then(|| entry.response(&request.url))
+    }
+}
+
+impl BlobUrlEntry {
+    /// Whether it was made in this origin.
+    pub(crate) fn is_of(&self, origin: Option<&StorageKey>) -> bool {
+        self.origin.as_ref() == origin
+    }
+
+    /// Whether this client has made it.
+    pub(crate) fn is_owned_by(&self, client: ClientId) -> bool {
+        self.owner == client
+    }
+
+    /// What a fetch of it brings.
+    pub(crate) fn response(&self, url: &Url) -> Response {
+        let entry = self.clone();
         let length = entry.bytes.len().to_string();
         let headers = [
             ("content-length", length),
             ("content-type", entry.content_type),
         ];
-        Some(Response {
+        Response {
             response_type: ResponseType::Basic,
-            url: Some(request.url.clone()),
+            url: Some(url.clone()),
             redirected: false,
             redirects: Vec::new(),
             from_cache: false,
@@ -99,7 +115,17 @@ impl BlobUrlStore {
                 .collect(),
             body: entry.bytes.to_vec(),
             internal: None,
-        })
+        }
+    }
+}
+
+impl std::fmt::Debug for BlobUrlEntry {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("BlobUrlEntry")
+            .field("size", &self.bytes.len())
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
     }
 }
 

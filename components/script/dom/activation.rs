@@ -14,19 +14,47 @@ use crate::bindings::generated::{EventInit, HtmlFormElementMethods};
 use crate::bindings::{Fallible, Realm};
 use crate::dom_tree::{NodeId, Selectors, Tree};
 use crate::environment::Environment;
-use crate::window::auxiliary;
 use crate::window::navigation::{Initiator, Navigation};
 use crate::window::page::Page;
 use crate::window::sandbox::{self, Restriction};
+use crate::window::{auxiliary, base_url};
 
 /// What is done when nobody cancels the click.
 enum Activation {
     /// A checkbox or radio button has already changed; these are the values before.
     Toggle(Vec<(NodeId, Option<bool>)>),
-    /// The URL and target of a link.
-    Follow(Url, String),
+    /// Where a link leads, and how.
+    Follow(Url, Way),
     Submit(NodeId),
     Reset(NodeId),
+}
+
+/// Where a document that a link or form leads to is shown, and what it learns.
+#[derive(Default)]
+struct Way {
+    target: String,
+    no_opener: bool,
+    no_referrer: bool,
+}
+
+impl Way {
+    /// That of an element with these attributes, in a document with this target for all links.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/links.html#get-an-element's-noopener>
+    fn new(target: Option<&str>, rel: &str, default_target: impl FnOnce() -> String) -> Self {
+        let target = target.map_or_else(default_target, ToOwned::to_owned);
+        let has = |word: &str| {
+            rel.split_ascii_whitespace()
+                .any(|own| own.eq_ignore_ascii_case(word))
+        };
+        let no_referrer = has("noreferrer");
+        let is_blank = target.eq_ignore_ascii_case("_blank");
+        Self {
+            no_opener: has("noopener") || no_referrer || is_blank && !has("opener"),
+            no_referrer,
+            target,
+        }
+    }
 }
 
 /// <https://html.spec.whatwg.org/multipage/interaction.html#dom-click>
@@ -66,7 +94,7 @@ pub(super) fn click(realm: &Realm, element: &HtmlElement) -> Fallible<()> {
         }
         _ if !goes_on => Ok(()),
         Activation::Toggle(_) => toggled(realm, element, target),
-        Activation::Follow(url, target) => go(realm, Navigation::to(url), &target),
+        Activation::Follow(url, way) => go(realm, Navigation::to(url), &way),
         Activation::Submit(form) => match element.wrap::<HtmlFormElement>(realm, Some(form))? {
             Some(form) => submit(realm, &form, target),
             None => Ok(()),
@@ -80,7 +108,7 @@ pub(super) fn click(realm: &Realm, element: &HtmlElement) -> Fallible<()> {
 
 fn can_activate(tree: &Tree, id: NodeId) -> bool {
     tree.element(id).is_some_and(|element| {
-        element.is_html("a") && element.has_attribute("href")
+        (element.is_html("a") || element.is_html("area")) && element.has_attribute("href")
             || element.is_html("button")
             || element.is_html("input")
     })
@@ -108,20 +136,24 @@ fn activation(realm: &Realm, near: &Element, target: NodeId) -> Fallible<Option<
         } else {
             input_type(element).to_owned()
         };
-        (element.is_html("a"), type_)
+        (element.is_html("a") || element.is_html("area"), type_)
     };
     if is_link {
         let link = near.wrap::<Element>(realm, Some(target))?;
         let url = link
             .map(|link| link.reflected_url(realm, "href"))
             .unwrap_or_default();
-        let target = near.tree().element(target).and_then(|element| {
-            let target = element.attribute("target");
-            target.map(ToOwned::to_owned)
-        });
-        let target = target.unwrap_or_default();
-        let url = Url::parse(&url).ok();
-        return Ok(url.map(|url| Activation::Follow(url, target)));
+        let tree = near.tree();
+        // What is to be downloaded is not shown; there is nowhere to put it.
+        let link = tree
+            .element(target)
+            .filter(|link| !link.has_attribute("download"));
+        let Some((link, url)) = link.zip(Url::parse(&url).ok()) else {
+            return Ok(None);
+        };
+        let rel = link.attribute("rel").unwrap_or_default();
+        let way = Way::new(link.attribute("target"), rel, || default_target(realm));
+        return Ok(Some(Activation::Follow(url, way)));
     }
     let form = owner(&near.tree(), target);
     Ok(match type_.as_str() {
@@ -220,27 +252,58 @@ pub(super) fn submit(
     if !form.fire_event(realm, "submit", &init)? {
         return Ok(());
     }
+    send(realm, form, submitter)
+}
+
+/// Sends a form without asking it.
+///
+/// # Errors
+///
+/// A `TypeError` when what it names is not a URL.
+pub(super) fn send(
+    realm: &Realm,
+    form: &HtmlFormElement,
+    submitter: Option<NodeId>,
+) -> Fallible<()> {
     if sandbox::forbids(realm, Restriction::Forms) {
         return Ok(());
     }
-    let target = form.reflected("target").to_string();
-    let mut url = Environment::of(realm)?.parse_url(&form.action(realm))?;
+    // The button that was pressed may know better than the form.
+    let by_button = |name: &str| {
+        let tree = form.tree();
+        let button = tree.element(submitter?)?;
+        button.attribute(name).map(ToOwned::to_owned)
+    };
+    let target = by_button("formtarget").or_else(|| {
+        let has_target = form.reflected_boolean("target");
+        has_target.then(|| form.reflected("target").to_string())
+    });
+    let rel = form.reflected("rel").to_string();
+    let way = Way::new(target.as_deref(), &rel, || default_target(realm));
+    let action = by_button("formaction").filter(|action| !action.is_empty());
+    let action = action.unwrap_or_else(|| form.action(realm).to_string());
+    let mut url = Environment::of(realm)?.parse_url(&action)?;
+    let method = by_button("formmethod").map(|method| method.to_ascii_lowercase());
+    let method = method.unwrap_or_else(|| form.method(realm).to_string());
     let fields = entries(&form.tree(), form.node_id(), submitter);
     let mut body = url::form_urlencoded::Serializer::new(String::new());
     body.extend_pairs(fields);
     let body = body.finish();
-    match form.method(realm).to_string().as_str() {
+    let has_query = matches!(url.scheme(), "http" | "https" | "data" | "file");
+    match method.as_str() {
         "dialog" => {}
         "post" => {
             let navigation = Navigation {
                 body: Some(body),
                 ..Navigation::to(url)
             };
-            return go(realm, navigation, &target);
+            return go(realm, navigation, &way);
         }
         _ => {
-            url.set_query(Some(&body));
-            return go(realm, Navigation::to(url), &target);
+            if has_query {
+                url.set_query(Some(&body));
+            }
+            return go(realm, Navigation::to(url), &way);
         }
     }
     Ok(())
@@ -249,28 +312,42 @@ pub(super) fn submit(
 /// Sends the browsing context elsewhere that a link or form names.
 ///
 /// <https://html.spec.whatwg.org/multipage/links.html#following-hyperlinks-2>
-fn go(realm: &Realm, navigation: Navigation, target: &str) -> Fallible<()> {
+fn go(realm: &Realm, navigation: Navigation, way: &Way) -> Fallible<()> {
     let Some(page) = realm.service::<Page>() else {
         return Ok(());
     };
-    match auxiliary::find(&page, target) {
+    let initiator = Initiator::of(realm).map(|initiator| {
+        if way.no_referrer {
+            initiator.without_referrer()
+        } else {
+            initiator
+        }
+    });
+    let navigation = Navigation {
+        initiator: initiator.clone(),
+        ..navigation
+    };
+    match auxiliary::find(&page, &way.target) {
         Some(context) if Rc::ptr_eq(&context, &page.context) => page.navigate(realm, navigation),
         Some(context) if !page.may_navigate(&context) => {}
-        Some(context) => context.navigate(Navigation {
-            initiator: Initiator::of(realm),
-            ..navigation
-        }),
+        Some(context) => context.navigate(navigation),
         None => {
-            let initiator = Initiator::of(realm);
-            if let Some(context) = auxiliary::create(&page, initiator.clone(), target, true)? {
+            let created = auxiliary::create(&page, initiator, &way.target, way.no_opener)?;
+            if let Some(context) = created {
                 context.navigate(Navigation {
-                    initiator,
+                    replaces: true,
                     ..navigation
                 });
             }
         }
     }
     Ok(())
+}
+
+/// Where links of a document lead that do not say it themselves.
+fn default_target(realm: &Realm) -> String {
+    let page = realm.service::<Page>();
+    page.map(|page| base_url::target(&page)).unwrap_or_default()
 }
 
 /// <https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#constructing-the-form-data-set>

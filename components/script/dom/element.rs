@@ -10,7 +10,7 @@ use crate::bindings::generated::ElementMethods;
 use crate::bindings::{Dom, DomString, Error, Fallible, Realm, UsvString};
 use crate::dom_tree::{ElementData, NodeData, NodeId, Selectors, parse_fragment};
 use crate::environment::Environment;
-use crate::window::frames;
+use crate::window::changes;
 
 dom_struct! {
     /// <https://dom.spec.whatwg.org/#interface-element>
@@ -50,17 +50,13 @@ impl Element {
     pub(crate) fn change_attribute(&self, realm: &Realm, name: &str, value: String) {
         self.write(|element| element.set_attribute(name, value.clone()));
         handlers::changed(realm, self, name, Some(&value));
-        if self.is_html("iframe") {
-            frames::attribute_changed(realm, self, name, true);
-        }
+        changes::attribute_changed(realm, self, name, true);
     }
 
     fn drop_attribute(&self, realm: &Realm, name: &str) {
         if self.write(|element| element.remove_attribute(name)) {
             handlers::changed(realm, self, name, None);
-            if self.is_html("iframe") {
-                frames::attribute_changed(realm, self, name, false);
-            }
+            changes::attribute_changed(realm, self, name, false);
         }
     }
 

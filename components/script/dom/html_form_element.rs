@@ -93,6 +93,19 @@ impl HtmlFormElementMethods for HtmlFormElement {
         u32::try_from(controls(&self.tree(), self.node_id()).len()).unwrap_or(u32::MAX)
     }
 
+    /// <https://html.spec.whatwg.org/multipage/forms.html#dom-form-submit>
+    fn submit(&self, realm: &Realm) -> Fallible<()> {
+        activation::send(realm, self, None)
+    }
+
+    fn target(&self, _: &Realm) -> DomString {
+        self.reflected("target")
+    }
+
+    fn set_target(&self, realm: &Realm, value: DomString) -> Fallible<()> {
+        self.reflect(realm, "target", &value.to_string())
+    }
+
     /// <https://html.spec.whatwg.org/multipage/forms.html#dom-form-requestsubmit>
     fn request_submit(&self, realm: &Realm, submitter: Option<Dom<HtmlElement>>) -> Fallible<()> {
         activation::submit(realm, self, submitter.map(|submitter| submitter.node_id()))

@@ -13,7 +13,7 @@ use crate::bindings::generated::{NodeMethods, NodeOrDomString};
 use crate::bindings::weak::WeakEntry;
 use crate::bindings::{Dom, DomObject, DomString, Fallible, NoTrace, Realm, UsvString};
 use crate::dom_tree::{NodeData, NodeId, Tree, TreePosition};
-use crate::window::frames;
+use crate::window::{changes, frames};
 
 dom_struct! {
     /// <https://dom.spec.whatwg.org/#interface-node>
@@ -126,7 +126,7 @@ impl Node {
         self.tree_mut().replace(self.node_id(), node, child)?;
         self.store.moved(child);
         self.after_insertion(realm, &moved);
-        frames::update(realm);
+        changes::tree_changed(realm);
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl Node {
     pub(crate) fn detach(&self, realm: &Realm) {
         self.tree_mut().remove(self.node_id());
         self.store.moved(self.node_id());
-        frames::update(realm);
+        changes::tree_changed(realm);
     }
 
     /// Replace all children.
@@ -150,7 +150,7 @@ impl Node {
             self.store.moved(child);
         }
         self.after_insertion(realm, &moved);
-        frames::update(realm);
+        changes::tree_changed(realm);
     }
 
     fn nodes_to_move(&self, node: NodeId) -> Vec<NodeId> {
@@ -182,7 +182,7 @@ impl Node {
                 .flat_map(|node| tree.inclusive_descendants(*node));
             own.chain(inner).filter(is_script).collect()
         };
-        frames::update(realm);
+        changes::tree_changed(realm);
         for script in scripts {
             crate::window::scripts::prepare_inserted(realm, &self.store, script);
         }
@@ -433,7 +433,7 @@ impl NodeMethods for Node {
         self.tree_mut()
             .remove_child(self.node_id(), child.node_id())?;
         self.store.moved(child.node_id());
-        frames::update(realm);
+        changes::tree_changed(realm);
         Ok(child)
     }
 }

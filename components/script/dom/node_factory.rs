@@ -10,12 +10,15 @@ use super::document_fragment::DocumentFragment;
 use super::document_type::DocumentType;
 use super::element::Element;
 use super::html_anchor_element::HtmlAnchorElement;
+use super::html_base_element::HtmlBaseElement;
 use super::html_body_element::HtmlBodyElement;
 use super::html_button_element::HtmlButtonElement;
 use super::html_element::HtmlElement;
 use super::html_form_element::HtmlFormElement;
 use super::html_iframe_element::HtmlIframeElement;
 use super::html_input_element::HtmlInputElement;
+use super::html_link_element::HtmlLinkElement;
+use super::html_meta_element::HtmlMetaElement;
 use super::html_output_element::HtmlOutputElement;
 use super::html_script_element::HtmlScriptElement;
 use super::html_template_element::HtmlTemplateElement;
@@ -97,11 +100,14 @@ pub(super) fn create(realm: &Realm, store: &Rc<NodeStore>, id: NodeId) -> Fallib
     let parent = HtmlElement { parent: element };
     match &*name {
         "a" => new(realm, HtmlAnchorElement { parent }),
+        "base" => new(realm, HtmlBaseElement { parent }),
         "body" => new(realm, HtmlBodyElement { parent }),
         "button" => new(realm, HtmlButtonElement { parent }),
         "form" => new(realm, HtmlFormElement { parent }),
         "iframe" => new(realm, HtmlIframeElement { parent }),
         "input" => new(realm, HtmlInputElement { parent }),
+        "link" => new(realm, HtmlLinkElement { parent }),
+        "meta" => new(realm, HtmlMetaElement { parent }),
         "output" => new(realm, HtmlOutputElement { parent }),
         "script" => new(realm, HtmlScriptElement { parent }),
         "template" => new(realm, HtmlTemplateElement::new_inherited(parent)),

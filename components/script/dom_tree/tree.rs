@@ -16,6 +16,8 @@ pub struct Tree {
     quirks_mode: QuirksMode,
     /// The `iframe` elements, in the order in which they were created.
     frames: Vec<NodeId>,
+    /// The `base` elements, likewise.
+    bases: Vec<NodeId>,
     /// The number of nodes at which the next garbage collection is due.
     collect_at: usize,
 }
@@ -52,6 +54,7 @@ impl Tree {
             document: NodeId::from_index(0),
             quirks_mode: QuirksMode::NoQuirks,
             frames: Vec::new(),
+            bases: Vec::new(),
             collect_at: FIRST_COLLECTION,
         }
     }
@@ -125,9 +128,13 @@ impl Tree {
             element.template_contents = Some(self.create(NodeData::DocumentFragment));
         }
         let is_frame = element.is_html("iframe");
+        let is_base = element.is_html("base");
         let id = self.create(NodeData::Element(element));
         if is_frame {
             self.frames.push(id);
+        }
+        if is_base {
+            self.bases.push(id);
         }
         id
     }
@@ -135,6 +142,11 @@ impl Tree {
     /// The `iframe` elements, whether they are in the document or not.
     pub fn frames(&self) -> &[NodeId] {
         &self.frames
+    }
+
+    /// The `base` elements, whether they are in the document or not.
+    pub fn bases(&self) -> &[NodeId] {
+        &self.bases
     }
 
     /// A new text node.
@@ -316,6 +328,7 @@ impl Tree {
         }
         let nodes = &self.nodes;
         self.frames.retain(|id| nodes[id.index()].is_some());
+        self.bases.retain(|id| nodes[id.index()].is_some());
         self.collect_at = FIRST_COLLECTION.max(self.len() * 2);
     }
 }

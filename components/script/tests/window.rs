@@ -4,6 +4,7 @@ mod environment;
 mod frames;
 mod history;
 mod leaving;
+mod links;
 mod loading;
 mod modules;
 mod network;

@@ -38,7 +38,13 @@ pub(crate) fn open(realm: &Realm, url: &str, target: &str, features: &str) -> Fa
     };
     let no_referrer = has("noreferrer");
     let no_opener = has("noopener") || no_referrer;
-    let initiator = Initiator::of(realm);
+    let initiator = Initiator::of(realm).map(|initiator| {
+        if no_referrer {
+            initiator.without_referrer()
+        } else {
+            initiator
+        }
+    });
     // Step 14 to 16: a window that is there, or a new one.
     let existing = find(&page, target);
     let is_new = existing.is_none();

@@ -64,6 +64,8 @@ pub(crate) struct BrowsingContext {
     pub(super) last_navigation: Cell<u64>,
     /// What it has shown.
     pub(super) history: SessionHistory,
+    /// How many scripts of `javascript:` URLs are going to run.
+    pub(super) waiting_scripts: Cell<u32>,
     closing: Cell<bool>,
     /// Whether it is being discarded, or has been.
     ending: Cell<bool>,
@@ -89,6 +91,7 @@ impl BrowsingContext {
             ongoing: RefCell::default(),
             last_navigation: Cell::new(0),
             history: SessionHistory::default(),
+            waiting_scripts: Cell::new(0),
             closing: Cell::new(false),
             ending: Cell::new(false),
             discarded: Cell::new(false),
@@ -282,6 +285,7 @@ impl BrowsingContext {
     /// <https://html.spec.whatwg.org/multipage/iframe-embed-object.html#iframe-load-in-progress>
     pub(super) fn delays_load(&self) -> bool {
         self.is_navigating()
+            || self.waiting_scripts.get() > 0
             || self
                 .document()
                 .is_some_and(|document| !document.is_loaded())
@@ -374,6 +378,14 @@ impl BrowsingContext {
             outer = page.context.container_page();
         }
         origins
+    }
+
+    /// The document around a frame and its element there, while that document is shown.
+    pub(super) fn container_document(&self) -> Option<(NodeId, Rc<OpenDocument>)> {
+        let container = self.container.as_ref()?;
+        let page = container.page.upgrade()?;
+        let outer = page.context.document()?;
+        Rc::ptr_eq(&outer.page, &page).then_some((container.element, outer))
     }
 
     /// The `iframe` element that it is in, for a script of the same origin.

@@ -174,7 +174,6 @@ fn process_attributes(
     let source = attribute(page, element, "src").filter(|source| !source.is_empty());
     let url = source
         .and_then(|source| page.environment.parse_url(&source).ok())
-        .filter(|url| url.scheme() != "javascript")
         .unwrap_or_else(about_blank);
     // A page that contains itself ends somewhere.
     if page.is_shown_around(&url) {

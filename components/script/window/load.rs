@@ -11,9 +11,10 @@ use net::{
 use url::Url;
 
 use super::browsing_context::BrowsingContext;
-use super::frames;
+use super::changes;
 use super::navigation::Navigation;
 use super::page::{Page, ReadyState};
+use super::refresh;
 use super::scripts::{self, Next};
 use crate::bindings::generated::EventInit;
 use crate::bindings::report::report_exception;
@@ -260,7 +261,7 @@ impl Loader {
             .as_mut()
             .map(DocumentParser::run);
         // Frames that the parser has come to are there before the next script.
-        frames::update(realm);
+        changes::tree_changed(realm);
         match stop {
             Some(ParserStop::Script(element)) => {
                 scripts::prepare(&self.page, realm, element);
@@ -270,7 +271,7 @@ impl Loader {
                 if let Some(parser) = self.page.parser.take() {
                     parser.finish();
                 }
-                frames::update(realm);
+                changes::tree_changed(realm);
                 self.phase.set(Phase::Deferred);
                 // The event handlers in the attributes of `body` are the window's.
                 let body = self.page.store.tree.borrow().body();
@@ -294,7 +295,8 @@ impl Loader {
         self.phase.set(Phase::Loaded);
         self.become_ready(realm, ReadyState::Complete)?;
         self.fire_at_window(realm, "load")?;
-        PageTransitionEvent::fire(realm, "pageshow")
+        PageTransitionEvent::fire(realm, "pageshow")?;
+        refresh::start(&self.page, realm)
     }
 
     fn become_ready(&self, realm: &Realm, state: ReadyState) -> Fallible<()> {

@@ -10,6 +10,9 @@
 //! - `proxy`: what scripts reach through a window;
 //! - `sandbox`: what is forbidden in sandboxed frames;
 //! - `navigation`: from one document to the next;
+//! - `unfetched`: `blob:` and `javascript:` URLs;
+//! - `refresh`: pages that send their reader on;
+//! - `changes`, `base_url`: what follows from changes of the tree;
 //! - `unload`: what a document hears before it goes;
 //! - `familiarity`: who may navigate and close what;
 //! - `session_history`: back and forward;
@@ -23,8 +26,10 @@
 
 mod agent;
 pub(crate) mod auxiliary;
+pub(crate) mod base_url;
 mod binding;
 pub(crate) mod browsing_context;
+pub(crate) mod changes;
 mod delegate;
 mod evaluate;
 mod familiarity;
@@ -36,10 +41,12 @@ pub(crate) mod navigation;
 mod open_document;
 pub(crate) mod page;
 mod proxy;
+mod refresh;
 pub(crate) mod sandbox;
 pub(crate) mod scripts;
 mod session_history;
 mod thread;
+mod unfetched;
 mod unload;
 
 use std::thread::JoinHandle;

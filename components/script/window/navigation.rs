@@ -17,7 +17,9 @@ use super::load::{self, Loaded};
 use super::open_document::{NewDocument, OpenDocument};
 use super::page::Page;
 use super::sandbox::{Restriction, Sandbox};
+use super::unfetched;
 use crate::bindings::Realm;
+use crate::blob_urls::BlobUrlEntry;
 use crate::environment::{Environment, Origin};
 use crate::service_worker;
 use crate::services::{ScriptReport, ScriptSource};
@@ -40,6 +42,8 @@ pub(crate) struct Navigation {
     pub(crate) initiator: Option<Initiator>,
     /// The service worker that waits for it.
     pub(crate) answer: Option<WindowAnswer>,
+    /// What a `blob:` URL stands for. It is looked up when the navigation begins.
+    pub(crate) blob: Option<BlobUrlEntry>,
     /// What is forbidden to the new document. It counts what was so when the navigation began.
     pub(crate) sandbox: Sandbox,
 }
@@ -56,6 +60,7 @@ impl Navigation {
             srcdoc: None,
             initiator: None,
             answer: None,
+            blob: None,
             sandbox: Sandbox::default(),
         }
     }
@@ -97,6 +102,25 @@ impl Initiator {
     }
 }
 
+impl Initiator {
+    /// The new document learns nothing of it.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/links.html#link-type-noreferrer>
+    #[must_use]
+    pub(crate) fn without_referrer(self) -> Self {
+        Self {
+            referrer_policy: ReferrerPolicy::NoReferrer,
+            ..self
+        }
+    }
+
+    /// What a document at this URL learns of where its reader came from.
+    fn referrer_for(&self, url: &Url) -> Option<Url> {
+        let referrer = self.referrer_policy.referrer(&self.url, url)?;
+        Url::parse(&referrer).ok()
+    }
+}
+
 /// A navigation whose document is being fetched.
 pub(super) struct Ongoing {
     number: u64,
@@ -118,7 +142,7 @@ impl BrowsingContext {
     /// Go to another document. It begins when the task has ended; the last one counts.
     ///
     /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#navigate>
-    pub(crate) fn navigate(&self, navigation: Navigation) {
+    pub(crate) fn navigate(self: &Rc<Self>, navigation: Navigation) {
         // A document that is being unloaded does not hold the navigation up.
         if self
             .document()
@@ -126,7 +150,16 @@ impl BrowsingContext {
         {
             return;
         }
+        let Some(agent) = self.agent() else {
+            return;
+        };
+        if navigation.url.scheme() == "javascript" && self.document().is_some() {
+            self.queue_script_url(&agent, navigation);
+            return;
+        }
+        let blob_urls = &agent.services.user_agent.blob_urls;
         let navigation = Navigation {
+            blob: blob_urls.resolve(&navigation.url).or(navigation.blob),
             sandbox: self.sandbox.get(),
             ..navigation
         };
@@ -139,6 +172,10 @@ impl BrowsingContext {
     ///
     /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#create-navigation-params-by-fetching>
     pub(super) fn begin(self: &Rc<Self>, agent: &Rc<Agent>, navigation: Navigation) {
+        if unfetched::is_external(&navigation.url) {
+            unfetched::refuse_external(agent, &navigation);
+            return;
+        }
         self.stop(agent);
         self.set_last_url(navigation.url.clone());
         self.announce_unload();
@@ -151,6 +188,11 @@ impl BrowsingContext {
         if navigation.srcdoc.is_some() || is_about_blank(&navigation.url) {
             let loaded = Loaded::html(&navigation.url, navigation.srcdoc.as_deref());
             self.commit(agent, &navigation, loaded);
+            return;
+        }
+        if navigation.url.scheme() == "blob" {
+            let result = unfetched::fetch_blob(&navigation);
+            self.show_result(agent, &navigation, result);
             return;
         }
         let request = load::request(&navigation, self);
@@ -175,6 +217,15 @@ impl BrowsingContext {
         let Some(agent) = self.agent() else {
             return;
         };
+        self.show_result(&agent, navigation, result);
+    }
+
+    fn show_result(
+        self: &Rc<Self>,
+        agent: &Rc<Agent>,
+        navigation: &Navigation,
+        result: FetchResult,
+    ) {
         let is_frame = !self.is_top_level();
         // A response without a document changes nothing in a frame.
         let is_nothing = |result: &FetchResult| {
@@ -188,10 +239,10 @@ impl BrowsingContext {
         }
         match load::check(&navigation.url, result) {
             Ok(loaded) => {
-                report_status(&agent, &loaded);
-                self.commit(&agent, navigation, loaded);
+                report_status(agent, &loaded);
+                self.commit(agent, navigation, loaded);
             }
-            Err(error) => self.fail(&agent, navigation, error),
+            Err(error) => self.fail(agent, navigation, error),
         }
         self.wake();
     }
@@ -230,7 +281,7 @@ impl BrowsingContext {
         self.replace_document(agent, navigation, new);
     }
 
-    fn replace_document(
+    pub(super) fn replace_document(
         self: &Rc<Self>,
         agent: &Rc<Agent>,
         navigation: &Navigation,
@@ -277,7 +328,7 @@ impl BrowsingContext {
         } else if let Some(from) = from {
             from.origin.clone()
         } else {
-            Origin::of_url(&loaded.url)
+            blob_origin(navigation).unwrap_or_else(|| Origin::of_url(&loaded.url))
         };
         let base_url = from.map_or_else(|| loaded.url.clone(), |from| from.base_url.clone());
         let creator = initiator.filter(|from| from.origin.is_same(&origin));
@@ -289,9 +340,13 @@ impl BrowsingContext {
             _ => ControllerSource::Url,
         };
         let is_trustworthy = is_srcdoc
-            || matches!(loaded.url.scheme(), "about" | "blob" | "data")
-            || StorageKey::from_url(&loaded.url)
-                .is_ok_and(|origin| origin.is_potentially_trustworthy());
+            || matches!(loaded.url.scheme(), "about" | "data")
+            || is_blob && origin.tuple().is_none()
+            || origin
+                .tuple()
+                .cloned()
+                .or_else(|| StorageKey::from_url(&loaded.url).ok())
+                .is_some_and(|origin| origin.is_potentially_trustworthy());
         let around = match self.parent().and_then(|parent| parent.document()) {
             Some(document) => document.realm.is_secure_context(),
             None => from.is_none_or(|from| from.is_secure),
@@ -301,13 +356,26 @@ impl BrowsingContext {
             base_url,
             controller,
             is_secure: is_trustworthy && around,
-            referrer: navigation.referrer(),
+            referrer: initiator.and_then(|initiator| match from {
+                Some(from) => Some(from.url.clone()),
+                None => initiator.referrer_for(&loaded.url),
+            }),
             referrer_policy: from.map_or_else(ReferrerPolicy::default, |from| from.referrer_policy),
             is_initial: false,
             sandbox: navigation.sandbox,
             loaded,
         }
     }
+}
+
+/// The origin of a document of a blob that was made in an opaque origin.
+fn blob_origin(navigation: &Navigation) -> Option<Origin> {
+    let (entry, initiator) = navigation
+        .blob
+        .as_ref()
+        .zip(navigation.initiator.as_ref())?;
+    let is_own = entry.is_owned_by(initiator.client) && initiator.origin.tuple().is_none();
+    is_own.then(|| initiator.origin.clone())
 }
 
 /// A page that came with an error status is shown, but the developer is told.

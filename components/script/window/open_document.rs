@@ -245,14 +245,9 @@ impl OpenDocument {
             agent.services.report.call(ScriptReport::PageLoaded { url });
             return;
         }
-        if let Some(container) = &context.container
-            && let Some(outer) = context.parent().and_then(|parent| parent.document())
-            && context
-                .container_page()
-                .is_some_and(|page| Rc::ptr_eq(&page, &outer.page))
-        {
+        if let Some((element, outer)) = context.container_document() {
             agent.event_loop.run_task(|| {
-                frames::fire_load(&outer.page, &outer.realm, container.element);
+                frames::fire_load(&outer.page, &outer.realm, element);
             });
         }
     }

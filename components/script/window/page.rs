@@ -51,6 +51,12 @@ pub(crate) struct Page {
     pub(super) parser: RefCell<Option<DocumentParser>>,
     encoding: &'static Encoding,
     url: RefCell<Url>,
+    /// The base URL without a `base` element.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/urls-and-fetching.html#fallback-base-url>
+    fallback_base_url: RefCell<Url>,
+    /// The `base` element that counts, with its attribute.
+    base_element: RefCell<Option<(NodeId, String)>>,
     /// The browsing contexts in it, by their elements.
     frames: RefCell<BTreeMap<NodeId, Rc<BrowsingContext>>>,
     ready_state: Cell<ReadyState>,
@@ -84,6 +90,8 @@ impl Page {
             parser: RefCell::default(),
             encoding: new.encoding,
             url: RefCell::new(new.environment.creation_url.clone()),
+            fallback_base_url: RefCell::new(new.environment.base_url()),
+            base_element: RefCell::default(),
             environment: new.environment,
             frames: RefCell::default(),
             ready_state: Cell::new(ReadyState::Loading),
@@ -196,8 +204,30 @@ impl Page {
 
     /// The document shows another URL of its origin.
     pub(crate) fn set_url(&self, url: Url) {
-        self.environment.set_base_url(url.clone());
+        self.fallback_base_url.replace(url.clone());
+        if !self.has_base_element() {
+            self.environment.set_base_url(url.clone());
+        }
         self.url.replace(url);
+    }
+
+    pub(super) fn has_base_element(&self) -> bool {
+        self.base_element.borrow().is_some()
+    }
+
+    /// The first `base` element with a URL is this one. It keeps the base URL that it had when it
+    /// came, whatever URL the document has later.
+    pub(super) fn set_base_element(&self, element: Option<(NodeId, String)>) {
+        if *self.base_element.borrow() == element {
+            return;
+        }
+        let fallback = self.fallback_base_url.borrow().clone();
+        let named = element
+            .as_ref()
+            .and_then(|(_, href)| fallback.join(href).ok())
+            .filter(|url| !matches!(url.scheme(), "data" | "javascript"));
+        self.environment.set_base_url(named.unwrap_or(fallback));
+        self.base_element.replace(element);
     }
 
     /// The document has another URL, which is not its base URL.

@@ -51,6 +51,26 @@ interface HTMLAnchorElement : HTMLElement {
   attribute DOMString? text;
 };
 
+[Exposed=Window]
+interface HTMLBaseElement : HTMLElement {
+  attribute USVString href;
+  attribute DOMString target;
+};
+
+[Exposed=Window]
+interface HTMLLinkElement : HTMLElement {
+  attribute USVString href;
+  attribute DOMString rel;
+  attribute DOMString type;
+};
+
+[Exposed=Window]
+interface HTMLMetaElement : HTMLElement {
+  attribute DOMString name;
+  attribute DOMString httpEquiv;
+  attribute DOMString content;
+};
+
 // https://html.spec.whatwg.org/multipage/iframe-embed-object.html#htmliframeelement
 [Exposed=Window]
 interface HTMLIFrameElement : HTMLElement {
@@ -87,6 +107,8 @@ interface HTMLFormElement : HTMLElement {
   attribute DOMString name;
   [Throws] readonly attribute HTMLCollection elements;
   readonly attribute unsigned long length;
+  attribute DOMString target;
+  undefined submit();
   undefined requestSubmit(optional HTMLElement? submitter = null);
   undefined reset();
 };
