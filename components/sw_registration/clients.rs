@@ -333,6 +333,11 @@ impl SwRegistrations {
         scope: Url,
         change: NavigationPreloadChange,
     ) -> Immediate {
+        let limit = self.policy.max_url_bytes;
+        if matches!(&change, NavigationPreloadChange::HeaderValue(value) if value.len() > limit) {
+            let message = format!("the header value has more than {limit} bytes");
+            return Err(ErrorClass::Quota.exception(message));
+        }
         let registration = self.registration_of_client(id, scope);
         let Some(registration) = registration
             .and_then(|id| self.registrations.get_mut(&id))

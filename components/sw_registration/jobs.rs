@@ -84,7 +84,7 @@ pub(crate) struct UpdatedScripts {
 
 impl Stage {
     /// The loads that are on their way.
-    fn loads(&self) -> Vec<u64> {
+    pub(crate) fn loads(&self) -> Vec<u64> {
         match self {
             Self::LoadingMain { load } => vec![*load],
             Self::LoadingImports { outstanding, .. } => outstanding.keys().copied().collect(),
@@ -141,7 +141,7 @@ impl SwRegistrations {
         let mut script_url = options.script_url;
         script_url.set_fragment(None);
         // Steps 3 and 4
-        check_url("script URL", &script_url)?;
+        self.check_url("script URL", &script_url)?;
         // Steps 5 to 7: without a scope, the folder of the script is the scope.
         let mut scope = match options.scope {
             Some(scope) => scope,
@@ -153,7 +153,7 @@ impl SwRegistrations {
         };
         scope.set_fragment(None);
         // Steps 8 and 9
-        check_url("scope", &scope)?;
+        self.check_url("scope", &scope)?;
         // Steps 10 to 14
         let job = Job {
             kind: JobType::Register,
@@ -167,6 +167,32 @@ impl SwRegistrations {
             stage: Stage::Queued,
         };
         self.schedule_job((storage_key, scope), job)
+    }
+
+    /// Steps 3 and 4, or 8 and 9, of Start Register.
+    fn check_url(&self, what: &str, url: &Url) -> Result<(), DomException> {
+        if !matches!(url.scheme(), "http" | "https") {
+            return Err(DomException::type_error(format!(
+                "the {what} {url} has the scheme \"{}\"; only http and https are possible",
+                url.scheme()
+            )));
+        }
+        let path = url.path().to_ascii_lowercase();
+        if let Some(escaped) = ["%2f", "%5c"]
+            .into_iter()
+            .find(|escaped| path.contains(escaped))
+        {
+            return Err(DomException::type_error(format!(
+                "the path of the {what} {url} contains an escaped slash or backslash ({escaped})"
+            )));
+        }
+        let limit = self.policy.max_url_bytes;
+        if url.as_str().len() > limit {
+            return Err(
+                ErrorClass::Quota.exception(format!("the {what} has more than {limit} bytes"))
+            );
+        }
+        Ok(())
     }
 
     /// <https://w3c.github.io/ServiceWorker/#schedule-job-algorithm>
@@ -434,13 +460,9 @@ impl SwRegistrations {
             return;
         };
         let id = registration.id;
-        let workers = if registration.users.is_empty() {
-            BTreeSet::new()
-        } else {
-            // They live on for the clients that use them, and their scripts are about to leave
-            // the store.
-            registration.workers().collect()
-        };
+        // They live on for the clients that use them, and for their events; their scripts are about
+        // to leave the store.
+        let workers = registration.workers().collect();
         if let Some(registration) = self.registrations.get_mut(&id) {
             registration.being_removed = true;
         }
@@ -472,11 +494,8 @@ impl SwRegistrations {
             .first_job(key)
             .is_some_and(|job| matches!(job.stage, Stage::Unregistering));
         if let Err(error) = result {
-            if !self.held.contains_key(&key.0)
-                && let Some(registration) = self.registrations.get_mut(&id)
-            {
-                registration.being_removed = false;
-                self.tasks.push_back(Task::TryActivate(id));
+            if !self.held.contains_key(&key.0) {
+                self.registration_stays(id);
             }
             if job_waits {
                 self.fail_job(key, ErrorClass::Store.exception(error));
@@ -569,26 +588,6 @@ fn check_origins(
         return security(format!(
             "the scope {scope} is of another origin than the page, {storage_key}"
         ));
-    }
-    Ok(())
-}
-
-/// Steps 3 and 4, or 8 and 9, of Start Register.
-fn check_url(what: &str, url: &Url) -> Result<(), DomException> {
-    if !matches!(url.scheme(), "http" | "https") {
-        return Err(DomException::type_error(format!(
-            "the {what} {url} has the scheme \"{}\"; only http and https are possible",
-            url.scheme()
-        )));
-    }
-    let path = url.path().to_ascii_lowercase();
-    if let Some(escaped) = ["%2f", "%5c"]
-        .into_iter()
-        .find(|escaped| path.contains(escaped))
-    {
-        return Err(DomException::type_error(format!(
-            "the path of the {what} {url} contains an escaped slash or backslash ({escaped})"
-        )));
     }
     Ok(())
 }

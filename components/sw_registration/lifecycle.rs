@@ -195,14 +195,19 @@ impl SwRegistrations {
         };
         let id = registration.id;
         let former = registration.waiting;
-        if let Some(registration) = self.registrations.get_mut(&id) {
-            registration.storing = None;
-        }
+        let Some(registration) = self.registrations.get_mut(&id) else {
+            return;
+        };
+        registration.storing = None;
+        let refresh = std::mem::take(&mut registration.refresh_when_stored);
         if let Err(error) = result {
             log::error!("the worker of {} was not installed: {error}", key.1);
             // A former waiting worker could not be activated meanwhile.
             self.tasks.push_back(Task::TryActivate(id));
             self.install_failed(key, worker);
+            if refresh {
+                self.refresh_record(id);
+            }
             return;
         }
         if let Some(worker) = self.workers.get_mut(&worker) {
@@ -218,6 +223,9 @@ impl SwRegistrations {
         self.update_worker_state(worker, ServiceWorkerState::Installed);
         if let Some(former) = former {
             self.forget_redundant_worker(former);
+        }
+        if refresh {
+            self.refresh_record(id);
         }
         // Step 20
         self.finish_job(key);
@@ -239,7 +247,8 @@ impl SwRegistrations {
             worker.evaluating_for = None;
         }
         if let Some(registration) = id.and_then(|id| self.registrations.get_mut(&id)) {
-            registration.storing = None;
+            // The store may get the worker all the same.
+            registration.refresh_when_stored |= registration.storing.take().is_some();
         }
         match id {
             Some(id) => self.retire(id, Place::Installing, worker),
@@ -474,15 +483,26 @@ impl SwRegistrations {
                 self.take_from_map(id);
                 // The user wants it gone, whoever uses it.
                 self.clear_registration(id);
-            } else if let Some(registration) = self.registrations.get_mut(&id) {
-                registration.being_removed = false;
-                self.tasks.push_back(Task::TryActivate(id));
+            } else if !self.held.contains_key(storage_key) {
+                self.registration_stays(id);
             }
         }
         self.outputs
             .push_back(crate::Output::StorageCleared { token, result });
         let waiting = self.job_queues_of(storage_key);
         self.tasks.extend(waiting.into_iter().map(Task::RunJob));
+    }
+
+    /// The removal of a registration failed, and no other one is on its way.
+    pub(crate) fn registration_stays(&mut self, id: RegistrationId) {
+        let Some(registration) = self.registrations.get_mut(&id) else {
+            return;
+        };
+        registration.being_removed = false;
+        if std::mem::take(&mut registration.refresh_when_stored) {
+            self.refresh_record(id);
+        }
+        self.tasks.push_back(Task::TryActivate(id));
     }
 
     /// Nobody controls the clients of an origin any more. What lived on for them alone goes.

@@ -513,7 +513,7 @@ impl SwRegistrations {
         ordinal: u64,
     ) -> &mut Registration {
         let id = RegistrationId(self.next_id());
-        self.next_ordinal = self.next_ordinal.max(ordinal + 1);
+        self.next_ordinal = self.next_ordinal.max(ordinal.saturating_add(1));
         self.scopes.insert(&storage_key, &scope, id);
         self.registrations.entry(id).or_insert(Registration {
             id,
@@ -527,6 +527,7 @@ impl SwRegistrations {
             waiting: None,
             active: None,
             storing: None,
+            refresh_when_stored: false,
             users: BTreeSet::new(),
             unregistered: false,
             being_removed: false,
@@ -583,7 +584,9 @@ impl SwRegistrations {
         let id = WorkerId(self.next_id());
         if let Some(registration) = self.registrations.get_mut(&registration) {
             registration.stored_versions.insert(record.version);
-            registration.next_version = registration.next_version.max(record.version + 1);
+            registration.next_version = registration
+                .next_version
+                .max(record.version.saturating_add(1));
         }
         let (script_count, script_bytes) = record.scripts;
         let worker = Worker {

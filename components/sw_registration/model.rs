@@ -32,6 +32,8 @@ pub(crate) struct Registration {
     pub(crate) active: Option<WorkerId>,
     /// The worker that becomes the waiting one as soon as it is durable.
     pub(crate) storing: Option<WorkerId>,
+    /// Whether its record is to be written again when that has ended, however it did.
+    pub(crate) refresh_when_stored: bool,
     /// The clients that use it.
     ///
     /// <https://w3c.github.io/ServiceWorker/#dfn-use>

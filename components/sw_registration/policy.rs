@@ -28,14 +28,17 @@ pub struct SwPolicy {
     pub max_requests_per_origin: usize,
     /// How many events may wait for, or be handled by, one worker.
     pub max_events_per_worker: usize,
+    /// How many bytes a scope, a script URL and the value of the navigation preload header may have.
+    pub max_url_bytes: usize,
     /// How many scripts a worker may hold, and how many bytes they may have together.
     pub max_scripts_per_worker: (usize, u64),
 }
 
 impl Default for SwPolicy {
     /// Start 60 s; install, activate and message 3 min each; idle 30 s, and 64 workers that are idle;
-    /// a page leads to an update check after 1 s; stale after 24 h; 10,000 registrations and 1,000 unfinished requests per
-    /// origin; 1,000 events, 1,000 scripts and 64 MiB of them per worker.
+    /// a page leads to an update check after 1 s; stale after 24 h; 10,000 registrations and 1,000
+    /// unfinished requests per origin; URLs of 64 KiB; 1,000 events, 1,000 scripts and 64 MiB of them
+    /// per worker.
     fn default() -> Self {
         let event_limit = Duration::from_secs(180);
         Self {
@@ -50,6 +53,7 @@ impl Default for SwPolicy {
             max_registrations_per_origin: 10_000,
             max_requests_per_origin: 1_000,
             max_events_per_worker: 1_000,
+            max_url_bytes: 64 << 10,
             max_scripts_per_worker: (1_000, 64 << 20),
         }
     }

@@ -320,7 +320,9 @@ impl SwRegistrations {
             unavailable: BTreeSet::new(),
             changed: !unchanged,
         };
-        if imports.is_empty() {
+        if bytes_of(&updated.scripts) > self.policy.max_scripts_per_worker.1 {
+            self.give_up_loading(key);
+        } else if imports.is_empty() {
             self.update_checked(key, updated);
         } else {
             self.load_imports(key, imports, updated);
@@ -405,13 +407,33 @@ impl SwRegistrations {
                 updated.unavailable.insert(url);
             }
         }
+        let is_too_large = bytes_of(&updated.scripts) > self.policy.max_scripts_per_worker.1;
         let finished = outstanding.is_empty().then(|| std::mem::take(updated));
         if asked_server {
             self.set_last_update_check(key);
         }
-        if let Some(updated) = finished {
+        if is_too_large {
+            self.give_up_loading(key);
+        } else if let Some(updated) = finished {
             self.update_checked(key, updated);
         }
+    }
+
+    /// A worker with more scripts than it may have is not made, and what is still on its way of them
+    /// is not waited for.
+    fn give_up_loading(&mut self, key: &JobKey) {
+        let Some(job) = self.first_job(key) else {
+            return;
+        };
+        for load in job.stage.loads() {
+            self.loads.remove(&load);
+        }
+        let limit = self.policy.max_scripts_per_worker.1;
+        let message = format!(
+            "the scripts of {} have more than {limit} bytes together",
+            key.1
+        );
+        self.update_failed(key, ErrorClass::Quota.exception(message));
     }
 
     /// Steps 9 to 15. (Step 8 is the host's: a module with a top-level await does not start.)
@@ -573,13 +595,19 @@ impl SwRegistrations {
 
     /// Store the current state of a stored registration; nothing waits for it.
     pub(crate) fn refresh_record(&mut self, id: RegistrationId) {
-        let Some(registration) = self.registrations.get(&id) else {
+        let Some(registration) = self.registrations.get_mut(&id) else {
             return;
         };
         if registration.unregistered
             || registration.being_removed
             || registration.stored_versions.is_empty()
         {
+            return;
+        }
+        // If the batch with the scripts of a new worker failed, and this one did not, the store
+        // would have a worker without scripts.
+        if registration.storing.is_some() {
+            registration.refresh_when_stored = true;
             return;
         }
         let (batch, dropped) = self.record_batch(id, None);

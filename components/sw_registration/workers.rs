@@ -42,7 +42,7 @@ impl SwRegistrations {
             script_url: worker.script_url.clone(),
             worker_type: worker.worker_type,
             scripts: worker.scripts.clone().unwrap_or_default(),
-            may_import: worker.may_import(),
+            may_import: self.takes_scripts(id),
             unavailable_scripts: worker.unavailable_scripts.clone(),
             imports_bypass_cache: self.imports_bypass_cache(worker),
         };
@@ -171,7 +171,7 @@ impl SwRegistrations {
         // Listeners that are there after the first evaluation count, whatever comes later.
         worker
             .event_types
-            .get_or_insert_with(|| event_types.into_iter().collect());
+            .get_or_insert_with(|| bounded_event_types(event_types));
         let job = worker.evaluating_for.take();
         self.timers.stop(Timer::Start(id));
         self.dispatch_queued(id);
@@ -205,11 +205,11 @@ impl SwRegistrations {
 
     fn script_imported(&mut self, id: WorkerId, resource: ScriptResource, from_cache: bool) {
         let (max_scripts, max_bytes) = self.policy.max_scripts_per_worker;
-        let Some(worker) = self
-            .workers
-            .get_mut(&id)
-            .filter(|worker| worker.may_import())
-        else {
+        if !self.takes_scripts(id) {
+            log::warn!("{} was imported too late to be kept", resource.url);
+            return;
+        }
+        let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
         let Some(scripts) = &mut worker.scripts else {
@@ -235,9 +235,17 @@ impl SwRegistrations {
         }
     }
 
+    /// Whether what a worker imports is kept: until the batch with its scripts is made.
+    fn takes_scripts(&self, id: WorkerId) -> bool {
+        self.workers.get(&id).is_some_and(|worker| {
+            let registration = self.registrations.get(&worker.registration);
+            worker.may_import() && registration.is_some_and(|found| found.storing != Some(id))
+        })
+    }
+
     fn stored_script_used(&mut self, id: WorkerId, url: Url) {
-        if let Some(worker) = self.workers.get_mut(&id)
-            && worker.may_import()
+        if self.takes_scripts(id)
+            && let Some(worker) = self.workers.get_mut(&id)
             && let Some(scripts) = &worker.scripts
             && scripts.contains_key(&url)
         {
@@ -418,8 +426,8 @@ impl SwRegistrations {
     }
 
     fn check_registration(&mut self, registration: RegistrationId) {
-        self.tasks.push_back(Task::TryActivate(registration));
         self.tasks.push_back(Task::TryClear(registration));
+        self.tasks.push_back(Task::TryActivate(registration));
     }
 
     pub(crate) fn start_limit_over(&mut self, id: WorkerId) {
@@ -507,4 +515,16 @@ impl SwRegistrations {
             self.terminate_worker(id, "it was idle");
         }
     }
+}
+
+/// A script may listen to events of as many types as it likes. What is kept of them is bounded, and
+/// no event of ours has a name that long.
+fn bounded_event_types(event_types: Vec<String>) -> Box<[String]> {
+    const MAX_TYPES: usize = 1_000;
+    const MAX_BYTES: usize = 64;
+    event_types
+        .into_iter()
+        .filter(|event_type| event_type.len() <= MAX_BYTES)
+        .take(MAX_TYPES)
+        .collect()
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use storage::{Batch, Direction, KeyRange, Tree};
 use sw_traits::{
     ClientKind, EventOutcome, ScriptResource, ServiceWorkerState, SwAnswer, SwNotification,
-    SwRequest,
+    SwRequest, WorkerEvent, WorkerHostEvent,
 };
 
 use crate::support::{World, header, key, register, script, sync, url};
@@ -281,6 +281,38 @@ fn a_waiting_worker_lets_the_events_of_the_active_one_end() {
     assert_eq!(world.outcomes[&token], EventOutcome::Fulfilled);
     world.dispatch(PAGE, sync("x"));
     assert_ne!(world.last_event("sync").0, old);
+}
+
+#[test]
+fn a_worker_that_skips_waiting_lets_the_one_before_it_get_activated() {
+    let (mut world, page, _) = world("install activate");
+    world.serve(SCRIPT, "install activate 2");
+    let second = world.ask_registration(page, update()).installing.unwrap();
+    world.advance(60);
+    // It has to be started for its `activate` event.
+    world.hold_starts = true;
+    world.detach(page);
+    let page = world.attach(PAGE);
+    assert_eq!(world.controllers(page)[0].0, Some(second.id));
+    world.serve(SCRIPT, "install activate 3");
+    let request = world.request(page, update());
+    let event_types = ["install", "activate"].map(str::to_owned).to_vec();
+    let worker = *world.running.keys().max().unwrap();
+    world.host(WorkerHostEvent::Started {
+        worker,
+        event_types,
+    });
+    assert!(world.answer(page, request).is_some());
+    let client = world.worker_client(worker);
+    world.ask(client, SwRequest::SkipWaiting).unwrap();
+    assert!(!world.is_redundant(second.id));
+    world.answer_starts();
+    let activated = (second.id, ServiceWorkerState::Activated);
+    assert!(world.states(page).contains(&activated));
+    assert_eq!(
+        world.states(page).last(),
+        Some(&(worker, ServiceWorkerState::Activated))
+    );
 }
 
 #[test]
@@ -638,6 +670,19 @@ fn the_script_is_checked_after_a_navigation_and_when_a_stale_worker_had_an_event
     world.advance(90_000);
     world.dispatch(PAGE, sync("x"));
     assert_eq!(world.loads.len(), 3);
+}
+
+#[test]
+fn an_event_that_a_stale_worker_does_not_listen_to_leads_to_a_check() {
+    let (mut world, _, _) = world("install sync");
+    let before = world.loads.len();
+    for (seconds, loads) in [(1, 0), (86_400, 1)] {
+        world.advance(seconds);
+        let event = WorkerEvent::PeriodicSync { tag: "x".into() };
+        let token = world.dispatch(PAGE, event);
+        assert_eq!(world.outcomes[&token], EventOutcome::Fulfilled);
+        assert_eq!(world.loads.len() - before, loads);
+    }
 }
 
 #[test]

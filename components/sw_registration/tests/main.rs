@@ -3,6 +3,7 @@
 #![allow(unreachable_pub, reason = "nothing reaches a test")]
 #![allow(clippy::unwrap_used, reason = "a test fails where it fails")]
 
+mod bounds;
 mod chaos;
 mod clearing;
 mod client_kinds;
@@ -11,6 +12,7 @@ mod component;
 mod isolation;
 mod lifecycle;
 mod registering;
+mod storing;
 mod support;
 mod table;
 mod thread;

@@ -188,8 +188,14 @@ fn its_waiting_worker_takes_over_in_memory_alone() {
     world.request(first, SwRequest::Update { scope: url(PAGE) });
     let waiting = world.registration(first, PAGE).unwrap().waiting.unwrap().id;
     assert_eq!(world.ask(first, unregister()), Ok(SwAnswer::Boolean(true)));
+    let notifications = world.notifications.len();
     let client = world.worker_client(waiting);
     world.ask(client, SwRequest::SkipWaiting).unwrap();
+    assert_eq!(
+        world.notifications[notifications..],
+        [],
+        "it gets no functional events"
+    );
     assert_eq!(world.controllers(page).last(), Some(&(Some(waiting), true)));
     assert_eq!(world.stored(Tree::ServiceWorkers), 0);
     assert_eq!(world.stored(Tree::Scripts), 0);
@@ -215,6 +221,29 @@ fn it_lives_until_its_last_event_has_ended() {
     ));
     world.end_held_events(&EventOutcome::Fulfilled);
     assert_eq!(world.outcomes[&token], EventOutcome::Fulfilled);
+    assert!(world.running.is_empty());
+}
+
+#[test]
+fn its_waiting_worker_is_not_activated_for_nobody() {
+    let mut world = World::new();
+    world.serve(OLD, "install activate sync");
+    let outside = world.attach(PAGE);
+    world.request(outside, register(OLD));
+    let inside = world.attach(PAGE);
+    world.serve(OLD, "install activate sync 2");
+    let update = SwRequest::Update { scope: url(PAGE) };
+    let info = world.ask_registration(outside, update);
+    let waiting = info.installing.expect("a new worker").id;
+    world.held_events.insert("sync");
+    world.dispatch(PAGE, sync("x"));
+    world.request(outside, unregister());
+    world.detach(inside);
+    assert!(!world.is_redundant(waiting), "an event keeps all of it");
+    world.end_held_events(&EventOutcome::Fulfilled);
+    assert!(world.is_redundant(waiting));
+    let states = world.states(outside);
+    assert!(!states.contains(&(waiting, ServiceWorkerState::Activating)));
     assert!(world.running.is_empty());
 }
 

@@ -148,6 +148,17 @@ fn an_import_that_is_gone_is_no_change() {
 }
 
 #[test]
+fn an_import_that_is_no_script_any_more_is_no_change() {
+    let (mut world, page) = world("install import:one.js");
+    let before = world.starts.len();
+    let mut loaded = script(ONE, "an error page");
+    loaded.resource.headers = vec![header("content-type", "text/html")];
+    world.server.insert(url(ONE), Ok(loaded));
+    world.ask_registration(page, update());
+    assert_eq!(world.starts.len(), before);
+}
+
+#[test]
 fn a_new_worker_that_needs_an_import_that_is_gone_does_not_start() {
     let (mut world, page) = world("install import:one.js import:other.js");
     world.serve(OTHER, "2");

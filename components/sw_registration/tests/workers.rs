@@ -153,6 +153,18 @@ fn an_event_without_listener_is_fulfilled_without_starting_the_worker() {
 }
 
 #[test]
+fn what_a_worker_listens_to_is_what_it_listened_to_at_first() {
+    let (mut world, _, worker) = world("sync");
+    world.extra_words = " periodicsync";
+    world.dispatch(PAGE, sync("x"));
+    assert!(world.running.contains_key(&worker));
+    let periodic = WorkerEvent::PeriodicSync { tag: "y".into() };
+    let token = world.dispatch(PAGE, periodic);
+    assert_eq!(world.outcomes[&token], EventOutcome::Fulfilled);
+    assert_eq!(world.dispatched.last().unwrap().2, sync("x"));
+}
+
+#[test]
 fn an_event_for_nobody_has_no_active_worker() {
     let mut world = World::new();
     world.serve(SCRIPT, "install sync");
@@ -387,6 +399,27 @@ fn a_worker_with_too_many_events_takes_no_more() {
             .all(|(_, _, event)| matches!(event, WorkerEvent::Sync { .. }))
     );
     assert!(!world.outcomes.contains_key(&tokens[0]));
+}
+
+#[test]
+fn a_worker_with_many_messages_still_gets_its_activate_event() {
+    let mut world = World::with_policy(SwPolicy {
+        max_events_per_worker: 1,
+        ..SwPolicy::default()
+    });
+    world.serve(SCRIPT, "install activate message");
+    let first = world.attach(PAGE);
+    world.request(first, register(SCRIPT));
+    let page = world.attach(PAGE);
+    world.serve(SCRIPT, "install activate message 2");
+    let update = SwRequest::Update { scope: url(PAGE) };
+    let info = world.ask_registration(first, update);
+    let worker = info.installing.expect("a new worker").id;
+    world.held_events.insert("message");
+    let message = SerializedMessage::from(vec![1]);
+    world.request(first, SwRequest::PostMessageToWorker { worker, message });
+    world.detach(page);
+    assert_eq!(world.last_event("activate").0, worker);
 }
 
 #[test]
