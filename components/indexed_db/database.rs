@@ -145,9 +145,7 @@ impl Database {
                     continue;
                 };
                 transaction.state = State::Started;
-                for step in std::mem::take(&mut transaction.waiting) {
-                    self.perform(order, step, context);
-                }
+                self.perform_waiting(order, context);
             }
             if self.transactions.len() == before {
                 return;
@@ -186,12 +184,25 @@ impl Database {
             State::Committing(_) => return false,
             // Bounded by the memory of the script that asks.
             State::Waiting => transaction.waiting.push_back(step),
+            // So does this one.
+            State::Started if transaction.must_wait(&step) => {
+                transaction.waiting.push_back(step);
+            }
             State::Started => {
                 self.perform(order, step, context);
+                self.perform_waiting(order, context);
                 self.settle(context);
             }
         }
         true
+    }
+
+    fn perform_waiting(&mut self, order: u64, context: &mut Context) {
+        while let Some(transaction) = self.transactions.get_mut(&order)
+            && let Some(step) = transaction.next_waiting()
+        {
+            self.perform(order, step, context);
+        }
     }
 
     fn perform(&mut self, order: u64, step: Step, context: &mut Context) {

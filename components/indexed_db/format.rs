@@ -7,26 +7,36 @@
 //! | `00` | the next database id |
 //! | `01` storage key, name | [`DatabaseRecord`] |
 //! | `02` database id, object store id, `00`, encoded key | a record's value, as the client gave it |
+//! | `02` database id, object store id, index id, encoded key in the index, encoded key | nothing: an entry of an index |
+//! | `02` database id, object store id, `FF`, encoded key | the record's keys in all indexes: for each the index id and the encoded key |
 //! | `03` database id, object store id | the current number of the key generator |
 //!
-//! The zero before an encoded key is where the entries of indexes will have the index's id.
-//! Database ids are never used twice, so whatever is left of a deleted database, nobody reads it.
+//! Index ids are `01` to `FE`, and are used again after an index was deleted. A [`DatabaseRecord`]
+//! with indexes has the version 2, so that an engine that does not know of them, and would not
+//! keep them up to date, does not open the database. Database ids are never used twice, so whatever is left of a deleted database, nobody reads it.
 
 use base::StorageKey;
 use serde::{Deserialize, Serialize};
 use storage::key::{KeyReader, KeyWriter};
 use storage::{Batch, Direction, KeyRange, ReadError, Store, Tree};
 
-use crate::types::{DatabaseInfo, DatabaseKey, KeyPath, Name, NameAndVersion, ObjectStoreInfo};
+use crate::types::{
+    DatabaseInfo, DatabaseKey, IndexInfo, KeyPath, Name, NameAndVersion, ObjectStoreInfo,
+};
 
 const NEXT_DATABASE_ID: u8 = 0;
 const DATABASE: u8 = 1;
 const RECORD: u8 = 2;
 const GENERATOR: u8 = 3;
-const OBJECT_STORE_ENTRIES: u8 = 0;
+/// The space of an object store's records, among the spaces of its indexes.
+pub(crate) const RECORDS: u8 = 0;
+/// The space of what keys each record has in the indexes.
+pub(crate) const KEYS_IN_INDEXES: u8 = 0xFF;
 
-/// The version of every value here.
+/// The version of every value here but databases with indexes.
 pub(crate) const VERSION: u16 = 1;
+/// The version of a database with indexes.
+const VERSION_WITH_INDEXES: u16 = 2;
 
 /// A database: everything but its records.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
@@ -44,19 +54,46 @@ pub(crate) struct ObjectStoreRecord {
     pub(crate) name: Name,
     pub(crate) key_path: Option<KeyPath>,
     pub(crate) auto_increment: bool,
-    /// Always empty so far.
     pub(crate) indexes: Vec<IndexRecord>,
 }
 
-/// An index. There are none yet; this is here so that databases keep their format when there are.
+/// An index: everything but its entries.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub(crate) struct IndexRecord {
-    /// From one on.
+    /// From one to 254; no other index of the object store has it.
     pub(crate) id: u8,
     pub(crate) name: Name,
     pub(crate) key_path: KeyPath,
     pub(crate) unique: bool,
     pub(crate) multi_entry: bool,
+}
+
+impl ObjectStoreRecord {
+    pub(crate) fn index(&self, name: &[u16]) -> Option<&IndexRecord> {
+        self.indexes.iter().find(|index| index.name == name)
+    }
+
+    fn info(&self) -> ObjectStoreInfo {
+        let mut indexes: Vec<_> = self.indexes.iter().map(IndexRecord::info).collect();
+        indexes.sort_by(|left, right| left.name.cmp(&right.name));
+        ObjectStoreInfo {
+            name: self.name.clone(),
+            key_path: self.key_path.clone(),
+            auto_increment: self.auto_increment,
+            indexes,
+        }
+    }
+}
+
+impl IndexRecord {
+    fn info(&self) -> IndexInfo {
+        IndexInfo {
+            name: self.name.clone(),
+            key_path: self.key_path.clone(),
+            unique: self.unique,
+            multi_entry: self.multi_entry,
+        }
+    }
 }
 
 impl DatabaseRecord {
@@ -69,6 +106,16 @@ impl DatabaseRecord {
         }
     }
 
+    /// The version that it is stored with.
+    pub(crate) fn format_version(&self) -> u16 {
+        let is_plain = |store: &ObjectStoreRecord| store.indexes.is_empty();
+        if self.object_stores.iter().all(is_plain) {
+            VERSION
+        } else {
+            VERSION_WITH_INDEXES
+        }
+    }
+
     pub(crate) fn object_store(&self, name: &[u16]) -> Option<&ObjectStoreRecord> {
         self.object_stores.iter().find(|store| store.name == name)
     }
@@ -77,11 +124,7 @@ impl DatabaseRecord {
         let mut object_stores: Vec<_> = self
             .object_stores
             .iter()
-            .map(|store| ObjectStoreInfo {
-                name: store.name.clone(),
-                key_path: store.key_path.clone(),
-                auto_increment: store.auto_increment,
-            })
+            .map(ObjectStoreRecord::info)
             .collect();
         object_stores.sort_by(|left, right| left.name.cmp(&right.name));
         DatabaseInfo {
@@ -108,13 +151,14 @@ fn databases_of(storage_key: &StorageKey) -> KeyWriter {
         .text(&storage_key.to_string())
 }
 
-/// What the keys of all records of an object store begin with.
-pub(crate) fn records_prefix(database: u64, object_store: u64) -> Vec<u8> {
+/// What the keys of one space of an object store begin with: [`RECORDS`], the id of an index, or
+/// [`KEYS_IN_INDEXES`].
+pub(crate) fn space_prefix(database: u64, object_store: u64, space: u8) -> Vec<u8> {
     let writer = KeyWriter::new()
         .byte(RECORD)
         .number(database)
         .number(object_store);
-    writer.byte(OBJECT_STORE_ENTRIES).finish()
+    writer.byte(space).finish()
 }
 
 pub(crate) fn generator_key(database: u64, object_store: u64) -> Vec<u8> {
@@ -158,9 +202,9 @@ pub(crate) fn read_database(
 }
 
 fn decode_database(record: &storage::Record) -> Result<DatabaseRecord, String> {
-    if record.version > VERSION {
+    if record.version > VERSION_WITH_INDEXES {
         return Err(format!(
-            "the database has format version {}, newer than {VERSION}",
+            "the database has format version {}, newer than {VERSION_WITH_INDEXES}",
             record.version
         ));
     }

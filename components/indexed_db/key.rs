@@ -119,6 +119,13 @@ impl Key {
         rest.is_empty().then_some(key)
     }
 
+    /// Decode the key at the beginning of some bytes: it, and what is behind it.
+    pub(crate) fn decode_first(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        let mut rest = bytes;
+        let key = Self::decode_from(&mut rest, 0)?;
+        Some((key, rest))
+    }
+
     fn decode_from(rest: &mut &[u8], depth: usize) -> Option<Self> {
         match take_byte(rest)? {
             tag::NUMBER => Some(Self::Number(decode_number(rest)?)),

@@ -33,6 +33,7 @@
 //!                     name: name("outbox"),
 //!                     key_path: None,
 //!                     auto_increment: true,
+//!                     indexes: Vec::new(),
 //!                 }),
 //!             )?;
 //!             page.operate(
@@ -42,6 +43,7 @@
 //!                     key: None,
 //!                     value: b"a serialized value".to_vec(),
 //!                     no_overwrite: true,
+//!                     index_keys: Vec::new(),
 //!                 },
 //!             )?;
 //!             page.commit(transaction)?;
@@ -62,6 +64,8 @@
 //!
 //! - It knows what a value is: it makes structured clones, extracts keys with key paths, and puts
 //!   generated keys into the values that it reads ([`Record`] always has the key).
+//! - It finds the keys of indexes in the values that it stores, and, when an index is created for an
+//!   object store that has records, in those ([`Operation::CreateIndex`]).
 //! - It mirrors [`DatabaseInfo`] and throws what the spec throws synchronously; what arrives here
 //!   is checked again, because a page may be compromised.
 //! - It decides when a transaction is inactive with no requests left, and then sends `commit`. A
@@ -87,13 +91,19 @@
 //! out. It reads from the store directly and hands batches out to be committed. `database` has the
 //! connection queue and the order of transactions of one database, `transaction` does the
 //! operations over the changes that are not committed yet, `records` merges these with what is
-//! stored, `format` says how that lies in the store, and [`Key`] has the encoding that is ordered
-//! as the keys are. Indexes are not there yet; the format has room for them.
+//! stored, `index` says where in that a range of an index is, `format` how it all lies in the store,
+//! and [`Key`] has the encoding that is ordered as the keys are.
+//!
+//! The entries of an index are keys of the store, ordered by the key in the index and then by the
+//! key of the record, so that looking one up reads that one. Beside a record lies the list of its
+//! entries: who replaces or removes it need not know its value. All of it is in the transaction's
+//! batch.
 
 mod database;
 mod engine;
 mod format;
 mod handle;
+mod index;
 mod key;
 mod key_range;
 mod message;
@@ -109,6 +119,7 @@ pub use key_range::KeyRange;
 pub use message::{ClientRequest, CommitFailure, IndexedDbEvent, IndexedDbMessage};
 pub use thread::IndexedDbThread;
 pub use types::{
-    Answer, ConnectionId, CursorDirection, DatabaseInfo, KeyPath, Name, NameAndVersion,
-    ObjectStoreInfo, Operation, Record, TransactionId, TransactionMode,
+    Answer, ConnectionId, CursorDirection, CursorPosition, DatabaseInfo, IndexInfo, IndexKey,
+    IndexKeys, KeyPath, Name, NameAndVersion, ObjectStoreInfo, Operation, Record, TransactionId,
+    TransactionMode,
 };

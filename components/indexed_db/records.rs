@@ -1,5 +1,5 @@
-//! The records of an object store as a transaction sees them: what is stored, and over it what
-//! the transaction changed.
+//! The records of an object store, and the entries of an index, as a transaction sees them: what
+//! is stored, and over it what the transaction changed.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use storage::{Direction, ReadError, Store, Tree};
 
 use crate::key_range::EncodedRange;
 
-/// What a transaction changed in an object store.
+/// What a transaction changed in an object store, or in an index of one.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
     /// Whether nothing that is stored counts any more.
@@ -27,7 +27,7 @@ type ChangeIterator<'a> = dyn Iterator<Item = (&'a Vec<u8>, &'a Option<Vec<u8>>)
 
 pub(crate) struct View<'a> {
     pub(crate) store: &'a Store,
-    /// What the keys of the object store's records begin with in the store.
+    /// What the keys of all that is in here begin with in the store.
     pub(crate) prefix: Vec<u8>,
     pub(crate) changes: Option<&'a Changes>,
 }
@@ -49,7 +49,7 @@ impl<'a> View<'a> {
             .map(|record| record.value))
     }
 
-    /// The records of a range that is not empty, in order. When only keys are wanted, the values
+    /// The records of a range, which must not be upside down, in order. When only keys are wanted, the values
     /// may be empty.
     pub(crate) fn iterate(&self, range: EncodedRange, forward: bool, key_only: bool) -> Merged<'a> {
         let direction = if forward {

@@ -48,6 +48,19 @@ pub enum KeyPath {
     Sequence(Vec<Name>),
 }
 
+/// <https://w3c.github.io/IndexedDB/#index-construct>
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct IndexInfo {
+    /// Its name.
+    pub name: Name,
+    /// Where in the values the keys of the index are.
+    pub key_path: KeyPath,
+    /// Whether no two records may have a key of the index in common.
+    pub unique: bool,
+    /// Whether each item of an array is a key, rather than the array.
+    pub multi_entry: bool,
+}
+
 /// <https://w3c.github.io/IndexedDB/#object-store-construct>
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct ObjectStoreInfo {
@@ -57,6 +70,8 @@ pub struct ObjectStoreInfo {
     pub key_path: Option<KeyPath>,
     /// Whether it has a key generator.
     pub auto_increment: bool,
+    /// Its indexes, ordered by name.
+    pub indexes: Vec<IndexInfo>,
 }
 
 /// A database as a connection sees it when it is made.
@@ -85,6 +100,8 @@ pub struct NameAndVersion {
 pub struct Record {
     /// The key.
     pub key: Key,
+    /// The key in the index; nothing where the record was not found through an index.
+    pub index_key: Option<Key>,
     /// The serialized value; nothing where only keys were asked for.
     pub value: Option<Vec<u8>>,
 }
@@ -109,8 +126,53 @@ impl CursorDirection {
     }
 }
 
-/// Something to be done in a transaction. Object stores are named by the name that they have when
-/// it is their turn.
+/// Where a cursor is, or is to go.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct CursorPosition {
+    /// <https://w3c.github.io/IndexedDB/#cursor-position>
+    pub key: Key,
+    /// The key of the record itself, for a cursor over an index; nothing for one over an object
+    /// store, and for the first record that has the key.
+    ///
+    /// <https://w3c.github.io/IndexedDB/#cursor-object-store-position>
+    pub primary_key: Option<Key>,
+}
+
+/// A key that a record has in an index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum IndexKey {
+    /// This key.
+    Key(Key),
+    /// The key of the record, which the key generator has still to make.
+    Primary,
+    /// An array of keys, one of which may still have to be made.
+    Array(Vec<IndexKey>),
+}
+
+impl IndexKey {
+    /// The key, now that the record has one.
+    pub(crate) fn resolve(self, primary: &Key) -> Key {
+        match self {
+            Self::Key(key) => key,
+            Self::Primary => primary.clone(),
+            Self::Array(keys) => {
+                Key::Array(keys.into_iter().map(|key| key.resolve(primary)).collect())
+            }
+        }
+    }
+}
+
+/// The keys of a record in one index.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IndexKeys {
+    /// The index, by its name.
+    pub index: Name,
+    /// The keys: none where the value has none, several at most in a multi-entry index.
+    pub keys: Vec<IndexKey>,
+}
+
+/// Something to be done in a transaction. Object stores and indexes are named by the name that they
+/// have when it is their turn.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Operation {
     /// Create an object store; in an upgrade transaction.
@@ -127,6 +189,38 @@ pub enum Operation {
         /// The name it gets.
         to: Name,
     },
+    /// Create an index; in an upgrade transaction.
+    ///
+    /// The answer is [`Answer::Records`]: those whose keys the new index wants to know, in an
+    /// [`Operation::IndexRecords`]. Nothing else is done in the transaction before the answer is
+    /// empty.
+    CreateIndex {
+        /// The object store.
+        store: Name,
+        /// The index.
+        index: IndexInfo,
+    },
+    /// The keys of records in an index that is being created. Answered as that was.
+    IndexRecords {
+        /// The key of each of the records that were asked about, and its keys in the index.
+        keys: Vec<(Key, Vec<Key>)>,
+    },
+    /// Delete an index; in an upgrade transaction.
+    DeleteIndex {
+        /// The object store.
+        store: Name,
+        /// The name of the index.
+        name: Name,
+    },
+    /// Give an index another name; in an upgrade transaction.
+    RenameIndex {
+        /// The object store.
+        store: Name,
+        /// The name it has.
+        from: Name,
+        /// The name it gets.
+        to: Name,
+    },
     /// Store a record. Answered with its key.
     Put {
         /// The object store.
@@ -137,11 +231,15 @@ pub enum Operation {
         value: Vec<u8>,
         /// Whether a record that has the key already is an error (`add`) or replaced (`put`).
         no_overwrite: bool,
+        /// Its keys in the indexes of the object store.
+        index_keys: Vec<IndexKeys>,
     },
     /// The first record of a range. Answered with it, if there is one.
     Get {
         /// The object store.
         store: Name,
+        /// The index to look in; nothing for the object store itself.
+        index: Option<Name>,
         /// Where to look.
         range: KeyRange,
         /// Whether only the key is wanted.
@@ -151,8 +249,12 @@ pub enum Operation {
     GetAll {
         /// The object store.
         store: Name,
+        /// The index to look in; nothing for the object store itself.
+        index: Option<Name>,
         /// Where to look.
         range: KeyRange,
+        /// From which end, and whether each key of an index once.
+        direction: CursorDirection,
         /// How many at most.
         count: Option<u32>,
         /// Whether only the keys are wanted.
@@ -162,6 +264,8 @@ pub enum Operation {
     Count {
         /// The object store.
         store: Name,
+        /// The index to look in; nothing for the object store itself.
+        index: Option<Name>,
         /// Where to look.
         range: KeyRange,
     },
@@ -183,14 +287,17 @@ pub enum Operation {
     IterateCursor {
         /// The object store.
         store: Name,
+        /// The index that the cursor is over; nothing for the object store itself.
+        index: Option<Name>,
         /// The cursor's range.
         range: KeyRange,
         /// The cursor's direction.
         direction: CursorDirection,
-        /// The key of the cursor's last record, if it had one already.
-        position: Option<Key>,
-        /// The key that `continue()` was called with: records before it are skipped.
-        key: Option<Key>,
+        /// The cursor's last record, if it had one already.
+        position: Option<Box<CursorPosition>>,
+        /// What `continue()` or `continuePrimaryKey()` was called with: records before it are
+        /// skipped.
+        target: Option<Box<CursorPosition>>,
         /// How many records to go on, at least one; more with `advance()`.
         count: u32,
         /// Whether only the key is wanted.
@@ -207,7 +314,7 @@ pub enum Answer {
     Key(Key),
     /// The record, if there is one.
     Record(Option<Record>),
-    /// The records, in the order of their keys.
+    /// The records, in the order of their keys, or as was asked for.
     Records(Vec<Record>),
     /// The number of records.
     Count(u64),

@@ -1,6 +1,8 @@
 //! Cursors in all directions.
 
-use indexed_db::{Answer, CursorDirection, Key, KeyRange, Operation, TransactionMode};
+use indexed_db::{
+    Answer, CursorDirection, CursorPosition, Key, KeyRange, Operation, TransactionMode,
+};
 
 use crate::{Machine, name, number, put};
 
@@ -13,14 +15,22 @@ struct Cursor {
     position: Option<Key>,
 }
 
+fn at(key: Key) -> CursorPosition {
+    CursorPosition {
+        key,
+        primary_key: None,
+    }
+}
+
 impl Cursor {
     fn go_on(&mut self, key: Option<Key>, count: u32, machine: &mut Ready) -> Option<Key> {
         let operation = Operation::IterateCursor {
             store: name("a"),
+            index: None,
             range: self.range.clone(),
             direction: self.direction,
-            position: self.position.clone(),
-            key,
+            position: self.position.clone().map(at).map(Box::new),
+            target: key.map(at).map(Box::new),
             count,
             key_only: true,
         };
@@ -185,10 +195,11 @@ fn a_cursor_brings_values() {
     let Ready(mut machine, client, transaction) = ready();
     let operation = Operation::IterateCursor {
         store: name("a"),
+        index: None,
         range: KeyRange::all(),
         direction: CursorDirection::Prev,
         position: None,
-        key: None,
+        target: None,
         count: 1,
         key_only: false,
     };

@@ -4,6 +4,7 @@
 
 mod crash;
 mod cursors;
+mod indexes;
 mod opening;
 mod records;
 mod thread;
@@ -16,9 +17,9 @@ use base::channel::Callback;
 use base::exception::DomException;
 use base::ids::{ClientId, RequestId};
 use indexed_db::{
-    Answer, ClientRequest, CommitFailure, ConnectionId, DatabaseInfo, IndexedDb, IndexedDbEvent,
-    IndexedDbMessage, Key, KeyPath, KeyRange, Name, ObjectStoreInfo, Operation, Output, Record,
-    TransactionId, TransactionMode,
+    Answer, ClientRequest, CommitFailure, ConnectionId, CursorDirection, DatabaseInfo, IndexedDb,
+    IndexedDbEvent, IndexedDbMessage, Key, KeyPath, KeyRange, Name, ObjectStoreInfo, Operation,
+    Output, Record, TransactionId, TransactionMode,
 };
 use storage::{Batch, Store, StoreConfig};
 use url::Url;
@@ -40,6 +41,7 @@ fn plain_store(text: &str) -> ObjectStoreInfo {
         name: name(text),
         key_path: None,
         auto_increment: false,
+        indexes: Vec::new(),
     }
 }
 
@@ -49,6 +51,7 @@ fn generating_store(text: &str) -> ObjectStoreInfo {
         name: name(text),
         key_path,
         auto_increment: true,
+        indexes: Vec::new(),
     }
 }
 
@@ -58,6 +61,7 @@ fn put(store: &str, key: Option<Key>, value: &[u8]) -> Operation {
         key,
         value: value.to_vec(),
         no_overwrite: false,
+        index_keys: Vec::new(),
     }
 }
 
@@ -67,12 +71,14 @@ fn add(store: &str, key: Option<Key>, value: &[u8]) -> Operation {
         key,
         value: value.to_vec(),
         no_overwrite: true,
+        index_keys: Vec::new(),
     }
 }
 
 fn get(store: &str, key: Key) -> Operation {
     Operation::Get {
         store: name(store),
+        index: None,
         range: KeyRange::only(key),
         key_only: false,
     }
@@ -82,7 +88,9 @@ fn get_all(store: &str) -> Operation {
     let range = KeyRange::all();
     Operation::GetAll {
         store: name(store),
+        index: None,
         range,
+        direction: CursorDirection::Next,
         count: None,
         key_only: false,
     }

@@ -82,6 +82,7 @@ fn object_stores_are_there_with_all_their_properties_after_a_restart() {
         name: vec![0xD800],
         key_path: Some(KeyPath::Sequence(vec![name("x"), vec![]])),
         auto_increment: false,
+        indexes: Vec::new(),
     };
     let stores = vec![
         generating_store("g"),

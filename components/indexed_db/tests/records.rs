@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use indexed_db::{Answer, Key, KeyRange, Operation, TransactionMode};
+use indexed_db::{Answer, CursorDirection, Key, KeyRange, Operation, TransactionMode};
 use proptest::prelude::*;
 
 use crate::{Machine, add, error_name, get, get_all, keys_of, name, number, put, value_of};
@@ -76,10 +76,12 @@ fn reads_see_the_changes_of_their_own_transaction() {
             get("a", number(5)),
             Operation::Count {
                 store: store(),
+                index: None,
                 range: range(2, 5),
             },
             Operation::Get {
                 store: store(),
+                index: None,
                 range: range(2, 9),
                 key_only: true,
             },
@@ -157,7 +159,9 @@ fn ranges_and_counts_limit_what_is_got() {
         let store = name("a");
         let all = Operation::GetAll {
             store,
+            index: None,
             range: range.clone(),
+            direction: CursorDirection::Next,
             count,
             key_only: true,
         };
@@ -185,6 +189,7 @@ fn keys_are_needed_and_checked() {
         (
             Operation::Count {
                 store: name("a"),
+                index: None,
                 range: nan_range(),
             },
             "DataError",

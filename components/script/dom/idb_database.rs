@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 
 use base::exception::DomExceptionName;
 use indexed_db::{
-    ConnectionId, DatabaseInfo, KeyPath, Name, ObjectStoreInfo, Operation, TransactionId,
-    TransactionMode,
+    ConnectionId, DatabaseInfo, IndexInfo, KeyPath, Name, ObjectStoreInfo, Operation,
+    TransactionId, TransactionMode,
 };
 
 use super::dom_string_list::DomStringList;
@@ -99,6 +99,15 @@ impl IdbDatabase {
         let mut object_stores = self.object_stores.borrow_mut();
         if let Some(store) = object_stores.iter_mut().find(|store| store.name == *from) {
             store.name = to;
+        }
+    }
+
+    /// Changes what indexes an object store has.
+    pub(super) fn change_indexes(&self, store: &Name, change: impl FnOnce(&mut Vec<IndexInfo>)) {
+        let mut object_stores = self.object_stores.borrow_mut();
+        let mut named = object_stores.iter_mut().filter(|info| info.name == *store);
+        if let Some(store) = named.next() {
+            change(&mut store.indexes);
         }
     }
 
@@ -234,17 +243,7 @@ impl IdbDatabaseMethods for IdbDatabase {
         // Step 2 and 3.
         let transaction = self.active_upgrade()?;
         // Step 4 and 5.
-        let key_path = options.key_path.map(|path| match path {
-            DomStringOrDomStringSequence::DomString(path) => {
-                KeyPath::String(path.code_units().to_vec())
-            }
-            DomStringOrDomStringSequence::DomStringSequence(paths) => KeyPath::Sequence(
-                paths
-                    .iter()
-                    .map(|path| path.code_units().to_vec())
-                    .collect(),
-            ),
-        });
+        let key_path = options.key_path.map(key_path::from_union);
         if key_path
             .as_ref()
             .is_some_and(|path| !key_path::is_valid(path))
@@ -275,6 +274,7 @@ impl IdbDatabaseMethods for IdbDatabase {
             name,
             key_path,
             auto_increment: options.auto_increment,
+            indexes: Vec::new(),
         };
         transaction.change(realm, Operation::CreateObjectStore(info.clone()))?;
         self.object_stores.borrow_mut().push(info.clone());

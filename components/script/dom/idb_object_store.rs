@@ -3,18 +3,22 @@
 use std::cell::{Cell, RefCell};
 
 use base::exception::DomExceptionName;
-use indexed_db::{Key, KeyPath, KeyRange, Name, ObjectStoreInfo, Operation, Record};
+use indexed_db::{IndexInfo, IndexKeys, Key, KeyPath, Name, ObjectStoreInfo, Operation, Record};
 
 use super::dom_string_list::DomStringList;
-use super::idb_cursor::IdbCursor;
 use super::idb_database::invalid_state;
+use super::idb_index::IdbIndex;
 use super::idb_request::IdbRequest;
 use super::idb_transaction::IdbTransaction;
-use crate::bindings::generated::{IdbCursorDirection, IdbObjectStoreMethods};
+use crate::bindings::generated::{
+    DomStringOrDomStringSequence, IdbCursorDirection, IdbGetAllOptions, IdbIndexParameters,
+    IdbObjectStoreMethods,
+};
 use crate::bindings::{Dom, DomString, Error, Fallible, NoTrace, Realm, Reflector, ToJs, Value};
 use crate::indexed_database::key::{self, data_error};
 use crate::indexed_database::key_path::{self, Extracted};
-use crate::indexed_database::result::Wanted;
+use crate::indexed_database::result::{Population, Wanted, record_value};
+use crate::indexed_database::source::{Kind, RecordSource};
 use crate::structured_clone;
 
 dom_struct! {
@@ -29,6 +33,8 @@ dom_struct! {
         key_path_value: Value,
         auto_increment: bool,
         is_deleted: Cell<bool>,
+        /// The handles of its indexes that there are already.
+        indexes: RefCell<Vec<Dom<IdbIndex>>>,
     }
 }
 
@@ -44,13 +50,9 @@ impl IdbObjectStore {
         info: ObjectStoreInfo,
         is_new: bool,
     ) -> Fallible<Dom<Self>> {
-        let string = |units: &Name| realm.new_string_utf16(units);
         let key_path_value = match &info.key_path {
             None => Value::null(),
-            Some(KeyPath::String(path)) => string(path)?,
-            Some(KeyPath::Sequence(paths)) => {
-                realm.new_array(&paths.iter().map(string).collect::<Fallible<Vec<_>>>()?)?
-            }
+            Some(path) => key_path::to_value(realm, path)?,
         };
         Dom::new(
             realm,
@@ -63,12 +65,13 @@ impl IdbObjectStore {
                 key_path_value,
                 auto_increment: info.auto_increment,
                 is_deleted: Cell::new(false),
+                indexes: RefCell::default(),
             },
         )
     }
 
     /// Its name now.
-    pub(super) fn store_name(&self) -> Name {
+    pub(crate) fn store_name(&self) -> Name {
         self.name.borrow().clone()
     }
 
@@ -90,13 +93,51 @@ impl IdbObjectStore {
             }
             None => self.is_deleted.set(true),
         }
+        for index in self.indexes.borrow().iter() {
+            index.revert();
+        }
     }
 
-    pub(super) fn transaction_object(&self) -> &Dom<IdbTransaction> {
+    fn source(&self) -> RecordSource {
+        RecordSource::ObjectStore(Dom::from_ref(self))
+    }
+
+    /// Its indexes now.
+    ///
+    /// <https://w3c.github.io/IndexedDB/#object-store-handle-index-set>
+    fn index_set(&self) -> Vec<IndexInfo> {
+        if self.is_deleted.get() {
+            return Vec::new();
+        }
+        let database = self.transaction.database();
+        database
+            .object_store(&self.name.borrow())
+            .map(|store| store.indexes)
+            .unwrap_or_default()
+    }
+
+    /// The index of this name.
+    pub(super) fn index_info(&self, name: &Name) -> Option<IndexInfo> {
+        self.index_set()
+            .into_iter()
+            .find(|index| index.name == *name)
+    }
+
+    /// The first steps of creating and deleting an index.
+    fn require_changeable(&self) -> Fallible<()> {
+        if !self.transaction.is_upgrade() {
+            return Err(invalid_state(
+                "Indexes can only be changed while the database is upgraded.",
+            ));
+        }
+        self.require_usable()
+    }
+
+    pub(crate) fn transaction_object(&self) -> &Dom<IdbTransaction> {
         &self.transaction
     }
 
-    pub(super) fn require_present(&self) -> Fallible<()> {
+    pub(crate) fn require_present(&self) -> Fallible<()> {
         if self.is_deleted.get() {
             return Err(invalid_state("The object store was deleted."));
         }
@@ -124,50 +165,54 @@ impl IdbObjectStore {
     ///
     /// The stored bytes cannot be read, or the engine is out of memory.
     pub(crate) fn value_of(&self, realm: &Realm, record: &Record) -> Fallible<Value> {
-        let bytes = record.value.as_deref().unwrap_or_default();
-        let value = structured_clone::deserialize(realm, bytes)?;
-        if let Some(key_path @ KeyPath::String(path)) = &*self.key_path
-            && self.auto_increment
-            && matches!(
-                key_path::extract(realm, &value, key_path)?,
-                Extracted::Missing
-            )
-        {
-            key_path::inject(realm, &value, &record.key, path)?;
-        }
-        Ok(value)
+        record_value(realm, self.key_path.as_ref(), self.auto_increment, record)
     }
 
-    /// A clone of a value in bytes, and the key that it has where the key path leads.
+    /// A clone of a value, and the key that it has where the key path leads.
     ///
     /// <https://w3c.github.io/IndexedDB/#clone>
     ///
     /// # Errors
     ///
     /// What cannot be cloned, and what its getters throw.
-    pub(super) fn clone_value(
-        &self,
-        realm: &Realm,
-        value: &Value,
-    ) -> Fallible<(Vec<u8>, Option<InLineKey>)> {
+    pub(super) fn clone_value(&self, realm: &Realm, value: &Value) -> Fallible<ClonedValue> {
         let bytes = self
             .transaction
             .while_inactive(|| structured_clone::serialize(realm, value, &[]))?;
-        let Some(path) = &*self.key_path else {
-            return Ok((bytes, None));
-        };
+        let indexes = self.index_set();
+        if self.key_path.is_none() && indexes.is_empty() {
+            return Ok(ClonedValue {
+                bytes,
+                in_line: None,
+                index_keys: Vec::new(),
+            });
+        }
         let clone = structured_clone::deserialize(realm, &bytes)?;
-        let in_line = match key_path::extract(realm, &clone, path)? {
-            Extracted::Key(key) => InLineKey::Key(key),
-            Extracted::Invalid => return Err(data_error("The key in the value is not valid.")),
-            Extracted::Missing => InLineKey::Missing {
-                can_inject: match path {
-                    KeyPath::String(path) => key_path::can_inject(realm, &clone, path)?,
-                    KeyPath::Sequence(_) => false,
-                },
-            },
+        let in_line = match &*self.key_path {
+            None => None,
+            Some(path) => Some(in_line_key(realm, &clone, path)?),
         };
-        Ok((bytes, Some(in_line)))
+        let generated = match (&in_line, &*self.key_path) {
+            (Some(InLineKey::Missing { can_inject: true }), Some(KeyPath::String(path)))
+                if self.auto_increment =>
+            {
+                Some(path)
+            }
+            _ => None,
+        };
+        let mut index_keys = Vec::with_capacity(indexes.len());
+        for index in indexes {
+            let keys = key_path::index_keys(realm, &clone, &index, generated)?;
+            if !keys.is_empty() {
+                let index = index.name;
+                index_keys.push(IndexKeys { index, keys });
+            }
+        }
+        Ok(ClonedValue {
+            bytes,
+            in_line,
+            index_keys,
+        })
     }
 
     /// <https://w3c.github.io/IndexedDB/#add-or-put>
@@ -197,8 +242,8 @@ impl IdbObjectStore {
             None
         };
         // Step 9 and 10.
-        let (value, in_line) = self.clone_value(realm, value)?;
-        let key = match in_line {
+        let cloned = self.clone_value(realm, value)?;
+        let key = match cloned.in_line {
             None => given,
             Some(InLineKey::Key(key)) => Some(key),
             Some(InLineKey::Missing { can_inject }) if self.auto_increment && can_inject => None,
@@ -213,8 +258,9 @@ impl IdbObjectStore {
             Operation::Put {
                 store,
                 key,
-                value,
+                value: cloned.bytes,
                 no_overwrite,
+                index_keys: cloned.index_keys,
             },
             Wanted::Keys,
         )
@@ -229,59 +275,14 @@ impl IdbObjectStore {
         let source = Dom::from_ref(self).to_js(realm)?;
         self.transaction.execute(realm, source, operation, wanted)
     }
+}
 
-    fn get_first(&self, realm: &Realm, query: &Value, key_only: bool) -> Fallible<Dom<IdbRequest>> {
-        self.require_usable()?;
-        let range = key::range(realm, query)?;
-        let operation = Operation::Get {
-            store: self.store_name(),
-            range,
-            key_only,
-        };
-        self.execute(realm, operation, self.wanted(key_only))
-    }
-
-    fn get_range(
-        &self,
-        realm: &Realm,
-        query: &Value,
-        count: Option<u32>,
-        key_only: bool,
-    ) -> Fallible<Dom<IdbRequest>> {
-        self.require_usable()?;
-        let range = key::range_or_all(realm, query)?;
-        let operation = Operation::GetAll {
-            store: self.store_name(),
-            range,
-            count: count.filter(|count| *count > 0),
-            key_only,
-        };
-        self.execute(realm, operation, self.wanted(key_only))
-    }
-
-    fn wanted(&self, key_only: bool) -> Wanted {
-        if key_only {
-            Wanted::Keys
-        } else {
-            Wanted::Values(Dom::from_ref(self))
-        }
-    }
-
-    fn iterate(
-        &self,
-        realm: &Realm,
-        query: &Value,
-        direction: IdbCursorDirection,
-        key_only: bool,
-    ) -> Fallible<Dom<IdbRequest>> {
-        self.require_usable()?;
-        let range: KeyRange = key::range_or_all(realm, query)?;
-        let cursor = IdbCursor::create(realm, self, range, direction, key_only)?;
-        let operation = cursor.operation(None, 1);
-        let request = self.execute(realm, operation, Wanted::Cursor(cursor.clone()))?;
-        cursor.set_request(request.clone());
-        Ok(request)
-    }
+/// A value, ready to be stored.
+pub(super) struct ClonedValue {
+    pub(super) bytes: Vec<u8>,
+    /// Nothing when the object store has no key path.
+    pub(super) in_line: Option<InLineKey>,
+    pub(super) index_keys: Vec<IndexKeys>,
 }
 
 /// What is found at the key path of a value.
@@ -291,6 +292,19 @@ pub(super) enum InLineKey {
         /// Whether a generated key could be put there.
         can_inject: bool,
     },
+}
+
+fn in_line_key(realm: &Realm, clone: &Value, path: &KeyPath) -> Fallible<InLineKey> {
+    Ok(match key_path::extract(realm, clone, path)? {
+        Extracted::Key(key) => InLineKey::Key(key),
+        Extracted::Invalid => return Err(data_error("The key in the value is not valid.")),
+        Extracted::Missing => InLineKey::Missing {
+            can_inject: match path {
+                KeyPath::String(path) => key_path::can_inject(realm, clone, path)?,
+                KeyPath::Sequence(_) => false,
+            },
+        },
+    })
 }
 
 pub(super) fn read_only() -> Error {
@@ -337,8 +351,10 @@ impl IdbObjectStoreMethods for IdbObjectStore {
         self.key_path_value.clone()
     }
 
+    /// <https://w3c.github.io/IndexedDB/#dom-idbobjectstore-indexnames>
     fn index_names(&self, realm: &Realm) -> Fallible<Dom<DomStringList>> {
-        DomStringList::sorted(realm, Vec::new())
+        let names = self.index_set().into_iter().map(|index| index.name);
+        DomStringList::sorted(realm, names.map(DomString::from_code_units).collect())
     }
 
     fn transaction(&self, _: &Realm) -> Dom<IdbTransaction> {
@@ -378,40 +394,43 @@ impl IdbObjectStoreMethods for IdbObjectStore {
     }
 
     fn get(&self, realm: &Realm, query: Value) -> Fallible<Dom<IdbRequest>> {
-        self.get_first(realm, &query, false)
+        self.source().first(realm, &query, Kind::Value)
     }
 
     fn get_key(&self, realm: &Realm, query: Value) -> Fallible<Dom<IdbRequest>> {
-        self.get_first(realm, &query, true)
+        self.source().first(realm, &query, Kind::Key)
     }
 
     fn get_all(
         &self,
         realm: &Realm,
-        query: Value,
+        query_or_options: Value,
         count: Option<u32>,
     ) -> Fallible<Dom<IdbRequest>> {
-        self.get_range(realm, &query, count, false)
+        self.source()
+            .all(realm, &query_or_options, count, Kind::Value)
     }
 
     fn get_all_keys(
         &self,
         realm: &Realm,
-        query: Value,
+        query_or_options: Value,
         count: Option<u32>,
     ) -> Fallible<Dom<IdbRequest>> {
-        self.get_range(realm, &query, count, true)
+        self.source()
+            .all(realm, &query_or_options, count, Kind::Key)
     }
 
-    /// <https://w3c.github.io/IndexedDB/#dom-idbobjectstore-count>
+    fn get_all_records(
+        &self,
+        realm: &Realm,
+        options: IdbGetAllOptions,
+    ) -> Fallible<Dom<IdbRequest>> {
+        self.source().all_with(realm, &options, Kind::Record)
+    }
+
     fn count(&self, realm: &Realm, query: Value) -> Fallible<Dom<IdbRequest>> {
-        self.require_usable()?;
-        let range = key::range_or_all(realm, &query)?;
-        let operation = Operation::Count {
-            store: self.store_name(),
-            range,
-        };
-        self.execute(realm, operation, Wanted::Keys)
+        self.source().count(realm, &query)
     }
 
     fn open_cursor(
@@ -420,7 +439,7 @@ impl IdbObjectStoreMethods for IdbObjectStore {
         query: Value,
         direction: IdbCursorDirection,
     ) -> Fallible<Dom<IdbRequest>> {
-        self.iterate(realm, &query, direction, false)
+        self.source().open_cursor(realm, &query, direction, false)
     }
 
     fn open_key_cursor(
@@ -429,6 +448,116 @@ impl IdbObjectStoreMethods for IdbObjectStore {
         query: Value,
         direction: IdbCursorDirection,
     ) -> Fallible<Dom<IdbRequest>> {
-        self.iterate(realm, &query, direction, true)
+        self.source().open_cursor(realm, &query, direction, true)
     }
+
+    /// <https://w3c.github.io/IndexedDB/#dom-idbobjectstore-index>
+    fn index(&self, realm: &Realm, name: DomString) -> Fallible<Dom<IdbIndex>> {
+        // Step 3 and 4.
+        self.require_present()?;
+        if self.transaction.is_finished() {
+            return Err(invalid_state("The transaction has finished."));
+        }
+        // Step 5.
+        let name = name.code_units().to_vec();
+        let info = self.index_info(&name).ok_or_else(no_index)?;
+        // Step 6.
+        let present = self
+            .indexes
+            .borrow()
+            .iter()
+            .find(|index| index.is_named(&name))
+            .cloned();
+        if let Some(index) = present {
+            return Ok(index);
+        }
+        let index = IdbIndex::create(realm, self, info, false)?;
+        self.indexes.borrow_mut().push(index.clone());
+        Ok(index)
+    }
+
+    /// <https://w3c.github.io/IndexedDB/#dom-idbobjectstore-createindex>
+    fn create_index(
+        &self,
+        realm: &Realm,
+        name: DomString,
+        key_path: DomStringOrDomStringSequence,
+        options: IdbIndexParameters,
+    ) -> Fallible<Dom<IdbIndex>> {
+        // Step 3 to 5.
+        self.require_changeable()?;
+        // Step 6.
+        let name = name.code_units().to_vec();
+        if self.index_info(&name).is_some() {
+            let message = "There is an index of this name.";
+            return Err(Error::dom(DomExceptionName::ConstraintError, message));
+        }
+        // Step 7.
+        let key_path = key_path::from_union(key_path);
+        if !key_path::is_valid(&key_path) {
+            let message = "The key path is not valid.";
+            return Err(Error::dom(DomExceptionName::SyntaxError, message));
+        }
+        // Step 8 to 10.
+        if options.multi_entry && matches!(key_path, KeyPath::Sequence(_)) {
+            return Err(Error::dom(
+                DomExceptionName::InvalidAccessError,
+                "An index of several key paths cannot have several entries for a record.",
+            ));
+        }
+        // Step 11 to 13.
+        let info = IndexInfo {
+            name,
+            key_path,
+            unique: options.unique,
+            multi_entry: options.multi_entry,
+        };
+        let store = self.store_name();
+        let population = Population {
+            index: info.clone(),
+            key_path: self.key_path.0.clone(),
+            auto_increment: self.auto_increment,
+        };
+        self.transaction
+            .populate(realm, store.clone(), population)?;
+        self.transaction
+            .database()
+            .change_indexes(&store, |indexes| indexes.push(info.clone()));
+        let index = IdbIndex::create(realm, self, info, true)?;
+        self.indexes.borrow_mut().push(index.clone());
+        Ok(index)
+    }
+
+    /// <https://w3c.github.io/IndexedDB/#dom-idbobjectstore-deleteindex>
+    fn delete_index(&self, realm: &Realm, name: DomString) -> Fallible<()> {
+        // Step 3 to 5.
+        self.require_changeable()?;
+        // Step 6.
+        let name = name.code_units().to_vec();
+        if self.index_info(&name).is_none() {
+            return Err(no_index());
+        }
+        // Step 7 and 8.
+        let store = self.store_name();
+        let operation = Operation::DeleteIndex {
+            store: store.clone(),
+            name: name.clone(),
+        };
+        self.transaction.change(realm, operation)?;
+        self.transaction
+            .database()
+            .change_indexes(&store, |indexes| {
+                indexes.retain(|index| index.name != name);
+            });
+        for index in self.indexes.borrow().iter() {
+            if index.is_named(&name) {
+                index.set_deleted();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn no_index() -> Error {
+    Error::dom(DomExceptionName::NotFoundError, "There is no such index.")
 }

@@ -9,7 +9,7 @@ use super::event::Event;
 use super::event_target::EventTarget;
 use super::idb_transaction::IdbTransaction;
 use crate::bindings::generated::{
-    EventInit, IdbObjectStoreOrIdbCursor, IdbRequestMethods, IdbRequestReadyState,
+    EventInit, IdbObjectStoreOrIdbIndexOrIdbCursor, IdbRequestMethods, IdbRequestReadyState,
 };
 use crate::bindings::{Dom, Error, Fallible, Realm, Value};
 
@@ -17,7 +17,7 @@ dom_struct! {
     /// <https://w3c.github.io/IndexedDB/#request-construct>
     pub struct IdbRequest {
         pub(crate) parent: EventTarget,
-        /// An object store, a cursor, or `null` for an open request.
+        /// An object store, an index, a cursor, or `null` for an open request.
         source: Value,
         transaction: RefCell<Option<Dom<IdbTransaction>>>,
         is_done: Cell<bool>,
@@ -39,7 +39,7 @@ impl IdbRequest {
         }
     }
 
-    /// A request of an object store or a cursor.
+    /// A request of an object store, an index or a cursor.
     ///
     /// # Errors
     ///
@@ -126,8 +126,8 @@ impl IdbRequestMethods for IdbRequest {
         Ok(self.error.borrow().clone())
     }
 
-    fn source(&self, realm: &Realm) -> Option<IdbObjectStoreOrIdbCursor> {
-        IdbObjectStoreOrIdbCursor::from_js(realm, &self.source).ok()
+    fn source(&self, realm: &Realm) -> Option<IdbObjectStoreOrIdbIndexOrIdbCursor> {
+        IdbObjectStoreOrIdbIndexOrIdbCursor::from_js(realm, &self.source).ok()
     }
 
     fn transaction(&self, _: &Realm) -> Option<Dom<IdbTransaction>> {

@@ -1,11 +1,13 @@
 //! <https://w3c.github.io/IndexedDB/#transaction>
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use base::exception::{self, DomExceptionName};
 use base::ids::RequestId;
-use indexed_db::{Answer, Name, ObjectStoreInfo, Operation, TransactionId, TransactionMode};
+use indexed_db::{
+    Answer, Name, ObjectStoreInfo, Operation, Record, TransactionId, TransactionMode,
+};
 
 use super::dom_exception::DomException;
 use super::dom_string_list::DomStringList;
@@ -20,7 +22,9 @@ use crate::bindings::generated::{
 };
 use crate::bindings::{Dom, DomString, Error, Fallible, NoTrace, Realm, Traceable, Tracer, Value};
 use crate::indexed_database::client::{DatabaseClient, gone};
-use crate::indexed_database::result::{PendingRequest, Wanted, exception_object, result_value};
+use crate::indexed_database::result::{
+    PendingRequest, Population, Wanted, exception_object, result_value,
+};
 
 /// <https://w3c.github.io/IndexedDB/#transaction-state>
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,8 +49,8 @@ dom_struct! {
         state: Cell<State>,
         /// <https://w3c.github.io/IndexedDB/#transaction-request-list>
         requests: RefCell<BTreeMap<RequestId, PendingRequest>>,
-        /// The changes of object stores that the component has not answered yet.
-        changes: NoTrace<RefCell<BTreeSet<RequestId>>>,
+        /// The changes of object stores and indexes that the component has not answered yet.
+        changes: NoTrace<RefCell<BTreeMap<RequestId, Option<Population>>>>,
         /// The requests that were pending when it was aborted.
         aborted: RefCell<Vec<Dom<IdbRequest>>>,
         commit_sent: Cell<bool>,
@@ -173,6 +177,10 @@ impl IdbTransaction {
         self.upgrade.is_some()
     }
 
+    pub(super) fn is_finished(&self) -> bool {
+        self.state.get() == State::Finished
+    }
+
     pub(super) fn is_read_only(&self) -> bool {
         *self.mode == IdbTransactionMode::Readonly
     }
@@ -180,7 +188,7 @@ impl IdbTransaction {
     /// # Errors
     ///
     /// A `TransactionInactiveError` when no requests can be made.
-    pub(super) fn require_active(&self) -> Fallible<()> {
+    pub(crate) fn require_active(&self) -> Fallible<()> {
         if self.state.get() == State::Active {
             return Ok(());
         }
@@ -206,7 +214,7 @@ impl IdbTransaction {
     ///
     /// A `TransactionInactiveError` when getters of an argument have ended the transaction; an
     /// `AbortError` when the component has shut down.
-    pub(super) fn execute(
+    pub(crate) fn execute(
         &self,
         realm: &Realm,
         source: Value,
@@ -237,11 +245,43 @@ impl IdbTransaction {
         Ok(())
     }
 
-    /// Changes the object stores of the database. There is no request that would tell how that
-    /// went; failing aborts the transaction.
+    /// Changes the object stores of the database, or their indexes. There is no request that would
+    /// tell how that went; failing aborts the transaction.
     pub(super) fn change(&self, realm: &Realm, operation: Operation) -> Fallible<()> {
         let id = self.send(realm, operation)?;
-        self.changes.borrow_mut().insert(id);
+        self.changes.borrow_mut().insert(id, None);
+        Ok(())
+    }
+
+    /// Creates an index, and tells the component the keys of the records that there are.
+    pub(super) fn populate(
+        &self,
+        realm: &Realm,
+        store: Name,
+        population: Population,
+    ) -> Fallible<()> {
+        let index = population.index.clone();
+        let id = self.send(realm, Operation::CreateIndex { store, index })?;
+        self.changes.borrow_mut().insert(id, Some(population));
+        Ok(())
+    }
+
+    /// The component wants to know the keys of these records in a new index.
+    fn go_on_populating(
+        &self,
+        realm: &Realm,
+        population: Population,
+        records: Vec<Record>,
+    ) -> Fallible<()> {
+        let sent = population
+            .keys(realm, records)
+            .and_then(|operation| self.send(realm, operation));
+        match sent {
+            Ok(id) => {
+                self.changes.borrow_mut().insert(id, Some(population));
+            }
+            Err(error) => self.abort_with(realm, Some(exception_object(realm, error)?)),
+        }
         Ok(())
     }
 
@@ -298,8 +338,15 @@ impl IdbTransaction {
             return Ok(());
         }
         // One that is committing is aborted by a failure, whatever handlers say; and so is one
-        // that could not change the object stores.
-        let is_change = self.changes.borrow_mut().remove(&id);
+        // that could not change the object stores or indexes.
+        let change = self.changes.borrow_mut().remove(&id);
+        let is_change = change.is_some();
+        let result = match (change.flatten(), result) {
+            (Some(population), Ok(Answer::Records(records))) if !records.is_empty() => {
+                return self.go_on_populating(realm, population, records);
+            }
+            (_, result) => result,
+        };
         if let Err(error) = &result
             && (is_change || self.state.get() == State::Committing)
         {

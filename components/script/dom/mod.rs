@@ -56,6 +56,7 @@ pub mod idb_index;
 pub mod idb_key_range;
 pub mod idb_object_store;
 pub mod idb_open_db_request;
+pub mod idb_record;
 pub mod idb_request;
 pub mod idb_transaction;
 pub mod idb_version_change_event;

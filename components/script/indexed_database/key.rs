@@ -164,6 +164,43 @@ pub(crate) fn range(realm: &Realm, value: &Value) -> Fallible<KeyRange> {
     }
 }
 
+/// Whether a value is of a type that can be a key or a key range. A value of such a type may still
+/// be none.
+///
+/// <https://w3c.github.io/IndexedDB/#is-a-potentially-valid-key-range>
+pub(crate) fn is_potential_range(realm: &Realm, value: &Value) -> bool {
+    let range: Fallible<Dom<IdbKeyRange>> = crate::bindings::convert::interface(realm, value);
+    range.is_ok()
+        || value.is_number()
+        || value.is_string()
+        || value.is_date()
+        || value.is_buffer_source()
+        || value.is_array()
+}
+
+/// <https://w3c.github.io/IndexedDB/#convert-a-value-to-a-multientry-key>
+///
+/// The keys in an array, each once; what is no key is left out.
+///
+/// # Errors
+///
+/// The engine is out of memory.
+pub(crate) fn multi_entry(realm: &Realm, input: &Value) -> Fallible<Vec<Key>> {
+    if !input.is_array() {
+        return Ok(from_value(realm, input)?.into_iter().collect());
+    }
+    let length = input.get(realm, "length")?.to_number(realm)?;
+    let mut keys: Vec<Key> = Vec::new();
+    let mut index = 0;
+    while f64::from(index) < length {
+        keys.extend(from_value(realm, &input.get(realm, index)?)?);
+        index += 1;
+    }
+    keys.sort();
+    keys.dedup();
+    Ok(keys)
+}
+
 /// Whether an object has a property of its own.
 ///
 /// # Errors

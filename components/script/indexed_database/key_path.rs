@@ -3,11 +3,11 @@
 //! The values are those that come out of a structured clone: their own properties are data, so
 //! that nothing here runs a script.
 
-use indexed_db::{Key, KeyPath, Name};
+use indexed_db::{IndexInfo, IndexKey, Key, KeyPath, Name};
 use unicode_ident::{is_xid_continue, is_xid_start};
 
 use super::key;
-use crate::bindings::generated::BlobMethods;
+use crate::bindings::generated::{BlobMethods, DomStringOrDomStringSequence};
 use crate::bindings::{AnyDom, Fallible, Realm, ToJs, Value};
 use crate::dom::blob::Blob;
 
@@ -20,6 +20,36 @@ pub(crate) enum Extracted {
     Invalid,
     /// Nothing.
     Missing,
+}
+
+/// A key path as scripts give it.
+pub(crate) fn from_union(path: DomStringOrDomStringSequence) -> KeyPath {
+    match path {
+        DomStringOrDomStringSequence::DomString(path) => {
+            KeyPath::String(path.code_units().to_vec())
+        }
+        DomStringOrDomStringSequence::DomStringSequence(paths) => KeyPath::Sequence(
+            paths
+                .iter()
+                .map(|path| path.code_units().to_vec())
+                .collect(),
+        ),
+    }
+}
+
+/// A key path as scripts see it.
+///
+/// # Errors
+///
+/// The engine is out of memory.
+pub(crate) fn to_value(realm: &Realm, path: &KeyPath) -> Fallible<Value> {
+    let string = |units: &Name| realm.new_string_utf16(units);
+    match path {
+        KeyPath::String(path) => string(path),
+        KeyPath::Sequence(paths) => {
+            realm.new_array(&paths.iter().map(string).collect::<Fallible<Vec<_>>>()?)
+        }
+    }
 }
 
 /// <https://w3c.github.io/IndexedDB/#valid-key-path>
@@ -61,6 +91,66 @@ pub(crate) fn extract(realm: &Realm, value: &Value, path: &KeyPath) -> Fallible<
         return Ok(Extracted::Missing);
     };
     Ok(key::from_value(realm, &found)?.map_or(Extracted::Invalid, Extracted::Key))
+}
+
+/// The keys of a value in an index, from
+/// <https://w3c.github.io/IndexedDB/#store-a-record-into-an-object-store>
+///
+/// `generated` is where in the value a key will be that the key generator has still to make.
+///
+/// # Errors
+///
+/// The engine is out of memory.
+pub(crate) fn index_keys(
+    realm: &Realm,
+    value: &Value,
+    index: &IndexInfo,
+    generated: Option<&Name>,
+) -> Fallible<Vec<IndexKey>> {
+    match (&index.key_path, generated) {
+        (KeyPath::String(path), Some(generated)) if path == generated => {
+            Ok(vec![IndexKey::Primary])
+        }
+        (KeyPath::Sequence(paths), Some(generated)) if paths.contains(generated) => {
+            let mut keys = Vec::with_capacity(paths.len());
+            for path in paths {
+                if path == generated {
+                    keys.push(IndexKey::Primary);
+                    continue;
+                }
+                let found = evaluate_string(realm, value, path)?;
+                let key = found.map_or(Ok(None), |found| key::from_value(realm, &found))?;
+                let Some(key) = key else {
+                    return Ok(Vec::new());
+                };
+                keys.push(IndexKey::Key(key));
+            }
+            Ok(vec![IndexKey::Array(keys)])
+        }
+        _ => {
+            let keys = present_index_keys(realm, value, index)?;
+            Ok(keys.into_iter().map(IndexKey::Key).collect())
+        }
+    }
+}
+
+/// The keys of a value in an index, as far as they are in the value.
+///
+/// # Errors
+///
+/// The engine is out of memory.
+pub(crate) fn present_index_keys(
+    realm: &Realm,
+    value: &Value,
+    index: &IndexInfo,
+) -> Fallible<Vec<Key>> {
+    let Some(found) = evaluate(realm, value, &index.key_path)? else {
+        return Ok(Vec::new());
+    };
+    if index.multi_entry {
+        return key::multi_entry(realm, &found);
+    }
+    Ok(key::from_value(realm, &found)?.into_iter().collect())
 }
 
 /// <https://w3c.github.io/IndexedDB/#evaluate-a-key-path-on-a-value>

@@ -1,14 +1,17 @@
 //! What becomes of the component's answers.
 
 use base::exception::{self, DomExceptionName};
-use indexed_db::Answer;
+use indexed_db::{Answer, IndexInfo, KeyPath, Operation, Record};
 
-use super::key;
-use crate::bindings::{Dom, Error, Fallible, Realm, Traceable, Tracer, Value};
+use super::key_path::Extracted;
+use super::{key, key_path};
+use crate::bindings::{Dom, Error, Fallible, Realm, ToJs, Traceable, Tracer, Value};
 use crate::dom::dom_exception::DomException;
 use crate::dom::idb_cursor::IdbCursor;
 use crate::dom::idb_object_store::IdbObjectStore;
+use crate::dom::idb_record::IdbRecord;
 use crate::dom::idb_request::IdbRequest;
+use crate::structured_clone;
 
 /// A request that the component works on.
 pub(crate) struct PendingRequest {
@@ -20,7 +23,7 @@ impl Traceable for PendingRequest {
     fn trace(&self, tracer: &mut Tracer<'_>) {
         self.request.trace(tracer);
         match &self.wanted {
-            Wanted::Values(store) => store.trace(tracer),
+            Wanted::Values(store) | Wanted::Records(store) => store.trace(tracer),
             Wanted::Cursor(cursor) => cursor.trace(tracer),
             Wanted::Keys => {}
         }
@@ -33,6 +36,8 @@ pub(crate) enum Wanted {
     Keys,
     /// Their values, as they are in this object store.
     Values(Dom<IdbObjectStore>),
+    /// Their keys and values, as they are in this object store.
+    Records(Dom<IdbObjectStore>),
     /// The next place of this cursor.
     Cursor(Dom<IdbCursor>),
 }
@@ -43,8 +48,17 @@ pub(crate) enum Wanted {
 ///
 /// A record cannot be read, or the engine is out of memory.
 pub(crate) fn result_value(realm: &Realm, answer: Answer, wanted: &Wanted) -> Fallible<Value> {
-    let one = |record: indexed_db::Record| match wanted {
+    let one = |record: Record| match wanted {
         Wanted::Values(store) => store.value_of(realm, &record),
+        Wanted::Records(store) => {
+            let primary_key = key::to_value(realm, &record.key)?;
+            let key = match &record.index_key {
+                Some(key) => key::to_value(realm, key)?,
+                None => primary_key.clone(),
+            };
+            let value = store.value_of(realm, &record)?;
+            IdbRecord::create(realm, key, primary_key, value)?.to_js(realm)
+        }
         Wanted::Keys | Wanted::Cursor(_) => key::to_value(realm, &record.key),
     };
     match answer {
@@ -61,6 +75,54 @@ pub(crate) fn result_value(realm: &Realm, answer: Answer, wanted: &Wanted) -> Fa
             let values = records.into_iter().map(one).collect::<Fallible<Vec<_>>>()?;
             realm.new_array(&values)
         }
+    }
+}
+
+/// The value of a record, with the key that was generated for it.
+///
+/// # Errors
+///
+/// The stored bytes cannot be read, or the engine is out of memory.
+pub(crate) fn record_value(
+    realm: &Realm,
+    key_path: Option<&KeyPath>,
+    auto_increment: bool,
+    record: &Record,
+) -> Fallible<Value> {
+    let bytes = record.value.as_deref().unwrap_or_default();
+    let value = structured_clone::deserialize(realm, bytes)?;
+    if let Some(path @ KeyPath::String(name)) = key_path
+        && auto_increment
+        && matches!(key_path::extract(realm, &value, path)?, Extracted::Missing)
+    {
+        key_path::inject(realm, &value, &record.key, name)?;
+    }
+    Ok(value)
+}
+
+/// An index that is being created for records that are there already.
+pub(crate) struct Population {
+    pub(crate) index: IndexInfo,
+    /// What kind of object store it is in.
+    pub(crate) key_path: Option<KeyPath>,
+    pub(crate) auto_increment: bool,
+}
+
+impl Population {
+    /// The keys of records in the index.
+    ///
+    /// # Errors
+    ///
+    /// The stored bytes cannot be read, or the engine is out of memory.
+    pub(crate) fn keys(&self, realm: &Realm, records: Vec<Record>) -> Fallible<Operation> {
+        let mut keys = Vec::with_capacity(records.len());
+        for record in records {
+            let path = self.key_path.as_ref();
+            let value = record_value(realm, path, self.auto_increment, &record)?;
+            let index_keys = key_path::present_index_keys(realm, &value, &self.index)?;
+            keys.push((record.key, index_keys));
+        }
+        Ok(Operation::IndexRecords { keys })
     }
 }
 

@@ -3,6 +3,7 @@
 mod cursors;
 mod errors;
 mod host;
+mod indexes;
 mod keys;
 mod transactions;
 mod upgrades;

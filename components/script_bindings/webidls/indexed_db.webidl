@@ -1,5 +1,4 @@
 // https://w3c.github.io/IndexedDB/
-// Left out: indexes (IDBIndex, createIndex(), deleteIndex(), index()) and getAllRecords().
 
 // https://html.spec.whatwg.org/multipage/common-dom-interfaces.html#the-domstringlist-interface
 [Exposed=(Window,Worker)]
@@ -30,7 +29,7 @@ dictionary IDBDatabaseInfo {
 interface IDBRequest : EventTarget {
   [Throws] readonly attribute any result;
   [Throws] readonly attribute DOMException? error;
-  readonly attribute (IDBObjectStore or IDBCursor)? source;
+  readonly attribute (IDBObjectStore or IDBIndex or IDBCursor)? source;
   readonly attribute IDBTransaction? transaction;
   readonly attribute IDBRequestReadyState readyState;
   attribute EventHandler onsuccess;
@@ -100,12 +99,54 @@ interface IDBObjectStore {
   [NewObject] IDBRequest clear();
   [NewObject] IDBRequest get(any query);
   [NewObject] IDBRequest getKey(any query);
-  [NewObject] IDBRequest getAll(optional any query, optional [EnforceRange] unsigned long count);
-  [NewObject] IDBRequest getAllKeys(optional any query, optional [EnforceRange] unsigned long count);
+  [NewObject] IDBRequest getAll(optional any queryOrOptions, optional [EnforceRange] unsigned long count);
+  [NewObject] IDBRequest getAllKeys(optional any queryOrOptions, optional [EnforceRange] unsigned long count);
+  [NewObject] IDBRequest getAllRecords(optional IDBGetAllOptions options = {});
   [NewObject] IDBRequest count(optional any query);
 
   [NewObject] IDBRequest openCursor(optional any query, optional IDBCursorDirection direction = "next");
   [NewObject] IDBRequest openKeyCursor(optional any query, optional IDBCursorDirection direction = "next");
+
+  IDBIndex index(DOMString name);
+  [NewObject] IDBIndex createIndex(DOMString name, (DOMString or sequence<DOMString>) keyPath, optional IDBIndexParameters options = {});
+  undefined deleteIndex(DOMString name);
+};
+
+dictionary IDBIndexParameters {
+  boolean unique = false;
+  boolean multiEntry = false;
+};
+
+dictionary IDBGetAllOptions {
+  any query = null;
+  [EnforceRange] unsigned long count;
+  IDBCursorDirection direction = "next";
+};
+
+[Exposed=(Window,Worker)]
+interface IDBIndex {
+  attribute DOMString name;
+  [SameObject] readonly attribute IDBObjectStore objectStore;
+  readonly attribute any keyPath;
+  readonly attribute boolean multiEntry;
+  readonly attribute boolean unique;
+
+  [NewObject] IDBRequest get(any query);
+  [NewObject] IDBRequest getKey(any query);
+  [NewObject] IDBRequest getAll(optional any queryOrOptions, optional [EnforceRange] unsigned long count);
+  [NewObject] IDBRequest getAllKeys(optional any queryOrOptions, optional [EnforceRange] unsigned long count);
+  [NewObject] IDBRequest getAllRecords(optional IDBGetAllOptions options = {});
+  [NewObject] IDBRequest count(optional any query);
+
+  [NewObject] IDBRequest openCursor(optional any query, optional IDBCursorDirection direction = "next");
+  [NewObject] IDBRequest openKeyCursor(optional any query, optional IDBCursorDirection direction = "next");
+};
+
+[Exposed=(Window,Worker)]
+interface IDBRecord {
+  readonly attribute any key;
+  readonly attribute any primaryKey;
+  readonly attribute any value;
 };
 
 [Exposed=(Window,Worker)]
@@ -125,7 +166,7 @@ interface IDBKeyRange {
 
 [Exposed=(Window,Worker)]
 interface IDBCursor {
-  readonly attribute IDBObjectStore source;
+  readonly attribute (IDBObjectStore or IDBIndex) source;
   readonly attribute IDBCursorDirection direction;
   readonly attribute any key;
   readonly attribute any primaryKey;
@@ -144,11 +185,6 @@ enum IDBCursorDirection { "next", "nextunique", "prev", "prevunique" };
 [Exposed=(Window,Worker)]
 interface IDBCursorWithValue : IDBCursor {
   readonly attribute any value;
-};
-
-// Indexes are not there yet; but libraries look for the interface before they use anything.
-[Exposed=(Window,Worker)]
-interface IDBIndex {
 };
 
 [Exposed=(Window,Worker)]

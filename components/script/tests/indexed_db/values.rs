@@ -65,6 +65,6 @@ fn the_interfaces_have_their_shape() {
     );
     assert_eq!(
         result,
-        "[object IDBFactory] true true true true 2 1 1 true false"
+        "[object IDBFactory] true true true true 2 1 1 true true"
     );
 }
