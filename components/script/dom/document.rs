@@ -26,6 +26,7 @@ use crate::bindings::generated::{DocumentMethods, DocumentReadyState, DocumentVi
 use crate::bindings::{Dom, DomObject, DomString, Error, Fallible, Realm, UsvString, Value};
 use crate::dom_tree::{NodeData, NodeId, html_name};
 use crate::environment::Environment;
+use crate::window::document_open;
 use crate::window::page::Page;
 
 dom_struct! {
@@ -79,16 +80,7 @@ impl Document {
     fn write_text(realm: &Realm, text: &[DomString], end: &str) -> Fallible<()> {
         let mut written: String = text.iter().map(ToString::to_string).collect();
         written.push_str(end);
-        let page = page(realm)?;
-        if page.write(&written) {
-            return Ok(());
-        }
-        // What a document that has been parsed is told would replace it, which pages that rely on
-        // it can only mean while they are loading.
-        Err(Error::dom(
-            DomExceptionName::InvalidStateError,
-            "document.write() is only supported in a script that the parser waits for.",
-        ))
+        document_open::write(realm, &*page(realm)?, &written)
     }
 }
 
@@ -371,6 +363,20 @@ impl DocumentMethods for Document {
             tree.descendants(self.node_id()).filter(has_name).collect()
         };
         NodeList::of(realm, self, &found)
+    }
+
+    fn open(
+        &self,
+        realm: &Realm,
+        _: Option<DomString>,
+        _: Option<DomString>,
+    ) -> Fallible<Dom<Self>> {
+        document_open::open(realm, &*page(realm)?)?;
+        Ok(Dom::from_ref(self))
+    }
+
+    fn close(&self, realm: &Realm) -> Fallible<()> {
+        document_open::close(realm, &*page(realm)?)
     }
 
     fn write(&self, realm: &Realm, text: Vec<DomString>) -> Fallible<()> {

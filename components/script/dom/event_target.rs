@@ -116,6 +116,14 @@ impl EventTarget {
         self.handlers.borrow_mut().extend(other.handlers.take());
     }
 
+    /// Removes all listeners and event handlers.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/webappapis.html#erase-all-event-listeners-and-handlers>
+    pub(crate) fn forget_listeners(&self) {
+        let forgotten = (self.listeners.take(), self.handlers.take());
+        drop(forgotten);
+    }
+
     /// Whether there is a listener for events of this type.
     pub fn has_listeners(&self, type_: &str) -> bool {
         self.listeners

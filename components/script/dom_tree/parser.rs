@@ -69,6 +69,11 @@ impl DocumentParser {
         self.written.push_str(text);
     }
 
+    /// Whether there is text that has not been parsed.
+    pub fn has_input(&self) -> bool {
+        !self.written.is_empty() || !self.input.is_empty()
+    }
+
     /// Parse on to the next script or the end of the input.
     pub fn run(&mut self) -> ParserStop {
         if !self.written.is_empty() {

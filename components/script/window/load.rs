@@ -159,6 +159,8 @@ enum Phase {
 /// Takes a document from its text to its `load` event, a step at a time.
 pub(super) struct Loader {
     phase: Cell<Phase>,
+    /// Whether the text comes from scripts, and more may come.
+    is_written: Cell<bool>,
     page: Rc<Page>,
     document: Dom<Document>,
     window: Dom<Window>,
@@ -184,6 +186,7 @@ impl Loader {
         page.parser.replace(Some(parser));
         Self {
             phase: Cell::new(Phase::Parsing),
+            is_written: Cell::new(false),
             page,
             document,
             window,
@@ -225,6 +228,7 @@ impl Loader {
             Phase::Parsing if scripts.blocks_parser() => scripts
                 .blocking_is_ready()
                 .then_some(Step::Run(Next::Blocking)),
+            Phase::Parsing if self.waits_for_text() => None,
             Phase::Parsing => Some(Step::Parse),
             Phase::Deferred => match scripts.next_deferred() {
                 Some(ready) => ready.then_some(Step::Run(Next::Deferred)),
@@ -234,6 +238,63 @@ impl Loader {
                 .then_some(Step::Load),
             Phase::Loaded => None,
         }
+    }
+
+    /// Whether scripts write the document.
+    pub(super) fn is_written(&self) -> bool {
+        self.is_written.get()
+    }
+
+    fn waits_for_text(&self) -> bool {
+        let parser = self.page.parser.borrow();
+        self.is_written() && parser.as_ref().is_none_or(|parser| !parser.has_input())
+    }
+
+    /// Begin anew, with text that scripts write.
+    ///
+    /// # Errors
+    ///
+    /// The engine is out of memory.
+    pub(super) fn reopen(&self, realm: &Realm) -> Fallible<()> {
+        let parser = DocumentParser::new(Rc::clone(&self.page.store.tree));
+        let replaced = self.page.parser.replace(Some(parser));
+        drop(replaced);
+        self.page.scripts.forget();
+        self.is_written.set(true);
+        self.phase.set(Phase::Parsing);
+        self.become_ready(realm, ReadyState::Loading)
+    }
+
+    /// Parse more text, as far as the parser waits for no script.
+    ///
+    /// # Errors
+    ///
+    /// The engine is out of memory.
+    pub(super) fn write(&self, realm: &Realm, text: &str) -> Fallible<()> {
+        if let Some(parser) = self.page.parser.borrow_mut().as_mut() {
+            parser.push(text);
+        }
+        self.parse_what_there_is(realm)
+    }
+
+    /// There is no more text.
+    ///
+    /// # Errors
+    ///
+    /// The engine is out of memory.
+    pub(super) fn close(&self, realm: &Realm) -> Fallible<()> {
+        self.is_written.set(false);
+        if self.page.parser_runs_a_script() {
+            return Ok(());
+        }
+        self.parse_what_there_is(realm)
+    }
+
+    fn parse_what_there_is(&self, realm: &Realm) -> Fallible<()> {
+        while self.is_parsing() && !self.page.scripts.blocks_parser() && !self.waits_for_text() {
+            self.parse(realm)?;
+        }
+        Ok(())
     }
 
     /// Does one step.
@@ -267,6 +328,7 @@ impl Loader {
                 scripts::prepare(&self.page, realm, element);
                 Ok(())
             }
+            Some(ParserStop::OutOfInput) if self.is_written() => Ok(()),
             Some(ParserStop::OutOfInput) | None => {
                 if let Some(parser) = self.page.parser.take() {
                     parser.finish();

@@ -10,6 +10,7 @@
 //! - `proxy`: what scripts reach through a window;
 //! - `sandbox`: what is forbidden in sandboxed frames;
 //! - `navigation`: from one document to the next;
+//! - `document_open`: documents that scripts write;
 //! - `unfetched`: `blob:` and `javascript:` URLs;
 //! - `refresh`: pages that send their reader on;
 //! - `changes`, `base_url`: what follows from changes of the tree;
@@ -31,6 +32,7 @@ mod binding;
 pub(crate) mod browsing_context;
 pub(crate) mod changes;
 mod delegate;
+pub(crate) mod document_open;
 mod evaluate;
 mod familiarity;
 pub(crate) mod frames;

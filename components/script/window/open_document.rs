@@ -53,11 +53,11 @@ pub(super) struct NewDocument {
 
 /// A document in its realm. Fields are dropped in order: values go before the realm.
 pub(super) struct OpenDocument {
-    loader: Loader,
+    pub(super) loader: Loader,
     pub(super) page: Rc<Page>,
     /// Whether the embedder knows that it has loaded.
-    reported: Cell<bool>,
-    is_initial: bool,
+    pub(super) reported: Cell<bool>,
+    pub(super) is_initial: Cell<bool>,
     pub(super) realm: RealmHandle,
 }
 
@@ -173,14 +173,14 @@ impl OpenDocument {
             loader,
             page,
             reported: Cell::new(new.is_initial),
-            is_initial: new.is_initial,
+            is_initial: Cell::new(new.is_initial),
             realm,
         }))
     }
 
     /// Whether it is the empty document that the browsing context began with.
     pub(super) fn is_initial(&self) -> bool {
-        self.is_initial
+        self.is_initial.get()
     }
 
     pub(super) fn origin(&self) -> &Origin {

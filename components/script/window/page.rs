@@ -271,6 +271,19 @@ impl Page {
         true
     }
 
+    /// Whether it is a script that the parser has come to that runs.
+    pub(super) fn parser_runs_a_script(&self) -> bool {
+        self.parser.borrow().is_some() && self.current_script().is_some()
+    }
+
+    /// Whether the script that runs came from a URL of its own.
+    pub(super) fn runs_a_fetched_script(&self) -> bool {
+        let tree = self.store.tree.borrow();
+        self.current_script()
+            .and_then(|script| tree.element(script))
+            .is_some_and(|script| script.has_attribute("src"))
+    }
+
     /// Go to another document, or to another fragment of this one.
     ///
     /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#navigate>

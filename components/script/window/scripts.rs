@@ -72,6 +72,14 @@ impl PendingScript {
 }
 
 impl ScriptQueues {
+    /// No script that waits runs any more.
+    pub(super) fn forget(&self) {
+        self.blocking.take();
+        self.deferred.take();
+        self.in_order.take();
+        self.asynchronous.take();
+    }
+
     /// Whether no script waits.
     pub(super) fn is_idle(&self) -> bool {
         self.blocking.borrow().is_none()

@@ -218,6 +218,8 @@ interface Document : Node {
   [Throws] readonly attribute HTMLElement? head;
   [Throws] readonly attribute HTMLScriptElement? currentScript;
   NodeList getElementsByName(DOMString elementName);
+  Document open(optional DOMString unused1, optional DOMString unused2);
+  undefined close();
   undefined write(DOMString... text);
   undefined writeln(DOMString... text);
   readonly attribute any defaultView;

@@ -46,7 +46,18 @@ interface HTMLBodyElement : HTMLElement {
 [Exposed=Window]
 interface HTMLAnchorElement : HTMLElement {
   stringifier attribute USVString href;
+  readonly attribute USVString origin;
+  attribute USVString protocol;
+  attribute USVString username;
+  attribute USVString password;
+  attribute USVString host;
+  attribute USVString hostname;
+  attribute USVString port;
+  attribute USVString pathname;
+  attribute USVString search;
+  attribute USVString hash;
   attribute DOMString target;
+  attribute DOMString download;
   attribute DOMString rel;
   attribute DOMString? text;
 };

@@ -300,3 +300,97 @@ fn the_button_that_sends_a_form_knows_better_than_the_form() {
     );
     window.close();
 }
+
+#[test]
+fn the_parts_of_a_link_are_read_and_written() {
+    let (browser, site) = load(&[("/", "text/html", "<a id=a href='/p?q#h'></a>")]);
+    let window = browser.load(site.url("/"));
+    let script = "
+        const a = document.getElementById('a');
+        const parts = [a.origin === origin, a.protocol, a.host === location.host, a.pathname, a.search, a.hash];
+        a.pathname = '/x y'; a.search = ''; a.hash = 'z'; a.protocol = 'https'; a.port = '99999';
+        a.hostname = 'b.test'; a.port = '81';
+        const empty = document.createElement('a');
+        empty.pathname = 'x';
+        parts.join() + ' ' + a + ' ' + [empty.protocol, empty.origin, empty.hasAttribute('href')].join()";
+    assert_eq!(
+        window.text(script),
+        "true,http:,true,/p,?q,#h https://b.test:81/x%20y#z ,,false"
+    );
+    window.close();
+}
+
+#[test]
+fn a_script_may_write_a_document_anew() {
+    let (browser, site) = load(&[
+        ("/", "text/html", "<body>"),
+        ("/a.js", "text/javascript", "order.push('external')"),
+        ("/late", "text/html", "<title>late</title>"),
+    ]);
+    let window = browser.load(site.url("/"));
+    let script = "
+        const results = [];
+        (async () => {
+            const frame = document.createElement('iframe');
+            frame.src = '/late';
+            document.body.append(frame);
+            const inner = frame.contentWindow, first = frame.contentDocument;
+            const loaded = new Promise(resolve => frame.onload = resolve);
+            // What was on its way comes no more.
+            results.push(first.open() === first, first.childNodes.length, first.readyState, first.URL === document.URL);
+            first.write('<title>written</title><script>var order = []; onload = () => order.push(`load`);');
+            first.write('order.push(document.title); document.write(`<p>nested</p>`)</', 'script><i>after</i>');
+            results.push(first.body.innerHTML.replace(/<.?script.*>/, ''));
+            first.write('<script src=/a.js></', 'script><script>order.push(`inline`)</', 'script>');
+            first.close();
+            results.push(first.readyState);
+            await loaded;
+            results.push(first === frame.contentDocument, inner.order.join(' '), first.readyState, history.length);
+            // Without open() too, and with nothing left of the old listeners.
+            let heard = 0;
+            inner.addEventListener('message', () => heard++);
+            first.addEventListener('x', () => heard++);
+            first.write('<b>new');
+            first.close();
+            inner.postMessage(0, '*');
+            first.dispatchEvent(new Event('x'));
+            await new Promise(resolve => { onmessage = resolve; postMessage(0, '*'); });
+            results.push(first.body.innerHTML, heard, first.defaultView === inner);
+            // Closing what is not open is nothing.
+            first.close();
+            frame.remove();
+            first.write('gone');
+            results.push(first.body.innerHTML);
+            return results.join();
+        })()";
+    assert_eq!(
+        window.text(script),
+        "true,0,loading,true,<p>nested</p><i>after</i>,loading,true,written external inline load,\
+         complete,1,<b>new</b>,0,true,<b>new</b>"
+    );
+    window.text(
+        "document.write('<title>top</title><body onload=\"done = 1\"><p>text'); document.close()",
+    );
+    let script = "new Promise(resolve => { const look = () => window.done ? resolve(document.title + document.body.textContent) : setTimeout(look); look() })";
+    assert_eq!(window.text(script), "toptext");
+    window.close();
+}
+
+#[test]
+fn a_script_that_was_fetched_replaces_no_document() {
+    let (browser, site) = load(&[
+        (
+            "/",
+            "text/html",
+            "<title>old</title><script defer src=/a.js></script><script async src=/a.js></script>",
+        ),
+        (
+            "/a.js",
+            "text/javascript",
+            "document.write('new'); console.log(document.title)",
+        ),
+    ]);
+    let window = browser.open(site.url("/"));
+    assert_eq!(window.lines_until_loaded(), ["old", "old"]);
+    window.close();
+}
