@@ -105,6 +105,20 @@ fn a_waiting_worker_stays_where_it_is_while_a_newer_one_is_stored() {
 }
 
 #[test]
+fn nothing_brings_back_what_is_being_removed() {
+    let (mut world, inside, outside) = world();
+    world.hold_commits = true;
+    world.request(outside, SwRequest::Unregister { scope: url(PAGE) });
+    let change = SwRequest::ChangeNavigationPreload {
+        scope: url(PAGE),
+        change: NavigationPreloadChange::Enabled(true),
+    };
+    world.request(inside, change);
+    world.answer_commits();
+    assert_eq!(world.stored(Tree::ServiceWorkers), 0);
+}
+
+#[test]
 fn a_message_behind_an_unregistration_still_finds_the_scripts() {
     let mut world = World::new();
     world.serve(SCRIPT, "install message");
@@ -162,4 +176,24 @@ fn a_worker_that_a_failed_clearing_made_redundant_does_not_come_back() {
     assert!(world.cleared[&token].is_err());
     world.answer_commits();
     assert_eq!(version_after_restart(&mut world).as_deref(), Some("1"));
+}
+
+#[test]
+fn what_got_to_the_disk_although_it_failed_is_not_mixed_with_what_comes_after_it() {
+    let mut world = World::new();
+    world.serve(LATE, "late");
+    world.serve(SCRIPT, "install sync import:late.js 1");
+    let page = world.attach(PAGE);
+    world.hold_commits = true;
+    world.request(page, register(SCRIPT));
+    let (commit, batch) = world.held_commits.pop_front().expect("a commit");
+    world.store.commit(batch).unwrap();
+    let failed = Err("the disk was unplugged".to_owned());
+    world.machine.handle_committed(world.now, commit, failed);
+    world.run();
+    assert_eq!(world.registration(page, PAGE), None);
+    world.serve(SCRIPT, "install sync 2");
+    world.request(page, register(SCRIPT));
+    world.answer_commits();
+    assert_eq!(version_after_restart(&mut world).as_deref(), Some("2"));
 }

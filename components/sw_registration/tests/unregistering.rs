@@ -247,6 +247,22 @@ fn its_waiting_worker_is_not_activated_for_nobody() {
     assert!(world.running.is_empty());
 }
 
+#[test]
+fn its_last_event_leads_to_no_check_of_the_one_that_was_registered_after_it() {
+    let mut world = World::new();
+    world.serve(OLD, "install sync");
+    let page = world.attach(PAGE);
+    world.request(page, register(OLD));
+    world.advance(86_401);
+    world.held_events.insert("sync");
+    world.dispatch(PAGE, sync("x"));
+    world.request(page, unregister());
+    world.ask_registration(page, register(OLD));
+    let loads = world.loads.len();
+    world.end_held_events(&EventOutcome::Fulfilled);
+    assert_eq!(world.loads.len(), loads);
+}
+
 /// Whether each worker that became redundant had left its place before the page heard of it.
 fn places_are_empty_first(world: &World, page: ClientId) -> bool {
     let mut last = None;

@@ -9,7 +9,7 @@ use sw_traits::{
     WorkerHostEvent,
 };
 
-use crate::support::{World, register, register_with_scope, sync, url};
+use crate::support::{World, register, register_with_scope, script, sync, url};
 
 const PAGE: &str = "https://a.test/";
 const SCRIPT: &str = "https://a.test/worker.js";
@@ -433,6 +433,50 @@ fn a_worker_with_too_many_scripts_is_not_installed() {
     world.serve("https://a.test/b.js", "1");
     let page = world.attach(PAGE);
     assert_eq!(world.ask_error(page, register(SCRIPT)), "TypeError");
+}
+
+#[test]
+fn a_script_that_is_imported_again_is_the_one_that_was_imported_first() {
+    let mut world = World::new();
+    world.serve(SCRIPT, "install sync import:a.js");
+    world.serve("https://a.test/a.js", "first");
+    world.held_events.insert("install");
+    let page = world.attach(PAGE);
+    world.request(page, register(SCRIPT));
+    let (worker, _) = world.last_event("install");
+    world.host(WorkerHostEvent::ScriptImported {
+        worker,
+        resource: script("https://a.test/a.js", "the second time").resource,
+        from_cache: false,
+    });
+    world.end_held_events(&EventOutcome::Fulfilled);
+    world.restart();
+    world.dispatch(PAGE, sync("x"));
+    let start = world.starts.last().expect("a start");
+    assert_eq!(*start.scripts[&url("https://a.test/a.js")].body, *b"first");
+}
+
+#[test]
+fn a_worker_ends_no_event_of_another_one() {
+    let mut world = World::new();
+    world.serve(SCRIPT, "install sync");
+    world.held_events.insert("sync");
+    let page = world.attach(PAGE);
+    let inner = format!("{PAGE}inner/");
+    let [(_, first), (token, worker)] = [PAGE, &inner].map(|scope| {
+        world.request(page, register_with_scope(SCRIPT, scope));
+        (world.dispatch(scope, sync("x")), world.last_event("sync").0)
+    });
+    let (_, event) = world.last_event("sync");
+    assert_ne!(worker, first);
+    world.host(WorkerHostEvent::EventEnded {
+        worker: first,
+        event,
+        outcome: EventOutcome::Fulfilled,
+    });
+    assert!(!world.outcomes.contains_key(&token));
+    world.end_event("sync", EventOutcome::Fulfilled);
+    assert_eq!(world.outcomes[&token], EventOutcome::Fulfilled);
 }
 
 #[test]
