@@ -11,7 +11,7 @@ use base::exception::{DomException, DomExceptionName, ErrorClass};
 use base::ids::{RegistrationId, RequestId, WorkerId};
 use sw_traits::{
     ClientDescription, ClientUpdate, MessageSource, RegistrationInfo, SerializedMessage,
-    ServiceWorkerInfo, SwAnswer, SwClientEvent, SwClientHandle, SwRequest,
+    ServiceWorkerInfo, ServiceWorkerState, SwAnswer, SwClientEvent, SwClientHandle, SwRequest,
 };
 use sync_traits::{RegistrationReference, SyncClientEvent, SyncClientHandle, SyncRequest};
 
@@ -398,6 +398,7 @@ impl ServiceWorkerClient {
                 if let Some(worker) = worker {
                     worker.change_state(realm, info.state)?;
                 }
+                self.forget_worker(realm, &info);
             }
             SwClientEvent::ControllerChanged { controller, fire } => {
                 self.controller.replace(controller);
@@ -417,12 +418,37 @@ impl ServiceWorkerClient {
         Ok(())
     }
 
+    /// Nothing is told of a redundant worker any more: its object lives for as long as a script has
+    /// it. A page that stays open for long may see many.
+    fn forget_worker(&self, realm: &Realm, info: &ServiceWorkerInfo) {
+        if info.state == ServiceWorkerState::Redundant
+            && realm.kind() != GlobalKind::ServiceWorker
+            && self
+                .controller_info()
+                .is_none_or(|controller| controller.id != info.id)
+        {
+            let forgotten = self.workers.borrow_mut().remove(&info.id);
+            drop(forgotten);
+        }
+    }
+
+    /// Likewise for a registration whose last worker is gone: there is none without workers after
+    /// that.
+    fn forget_registration(&self, realm: &Realm, info: &RegistrationInfo) {
+        let workers = [&info.installing, &info.waiting, &info.active];
+        if workers.into_iter().all(Option::is_none) && realm.kind() != GlobalKind::ServiceWorker {
+            let forgotten = self.registrations.borrow_mut().remove(&info.id);
+            drop(forgotten);
+        }
+    }
+
     /// <https://w3c.github.io/ServiceWorker/#update-registration-state-algorithm>
     fn registration_changed(&self, realm: &Realm, info: &RegistrationInfo) -> Fallible<()> {
         let registration = self.registrations.borrow().get(&info.id).cloned();
         if let Some(registration) = registration {
             registration.update_workers(realm, self, info)?;
         }
+        self.forget_registration(realm, info);
         // A worker learns here what happened between its launch and the moment when it became a
         // client.
         if realm.kind() == GlobalKind::ServiceWorker {

@@ -1,7 +1,9 @@
 //! Register, match, get, unregister.
 
 use storage::Tree;
-use sw_traits::{EventOutcome, FrameType, SwAnswer, SwNotification, SwRequest, UpdateViaCache};
+use sw_traits::{
+    EventOutcome, FrameType, SwAnswer, SwNotification, SwRequest, UpdateViaCache, WorkerType,
+};
 
 use crate::support::{World, header, key, register, register_with_scope, script, sync, url};
 
@@ -247,6 +249,40 @@ fn equivalent_jobs_are_merged_and_others_wait_for_their_turn() {
         world.registration(page, PAGE),
         None,
         "the last job was to unregister"
+    );
+}
+
+#[test]
+fn jobs_of_another_worker_type_or_cache_mode_are_not_equivalent() {
+    let mut world = world();
+    let page = world.attach("https://a.test/mail/");
+    world.hold_loads = true;
+    let requests = [
+        (WorkerType::Classic, UpdateViaCache::Imports),
+        (WorkerType::Module, UpdateViaCache::Imports),
+        (WorkerType::Module, UpdateViaCache::All),
+    ]
+    .map(|(worker_type, update_via_cache)| {
+        let register = SwRequest::Register {
+            scope: None,
+            script_url: url(SCRIPT),
+            worker_type,
+            update_via_cache,
+        };
+        world.request(page, register)
+    });
+    world.answer_loads();
+    for request in requests {
+        assert!(
+            world
+                .answer(page, request)
+                .is_some_and(|found| found.is_ok())
+        );
+    }
+    let types: Vec<WorkerType> = world.loads.iter().map(|load| load.worker_type).collect();
+    assert_eq!(
+        types,
+        [WorkerType::Classic, WorkerType::Module, WorkerType::Module]
     );
 }
 

@@ -233,6 +233,43 @@ fn registrations_and_workers_change_in_place() {
 }
 
 #[test]
+fn what_is_gone_and_nobody_has_any_more_takes_no_memory() {
+    let client = Client::new();
+    client.run(
+        "let found; navigator.serviceWorker.getRegistration()
+           .then(r => { found = new WeakRef(r.installing); registration = new WeakRef(r); });
+         let registration, log = [];",
+    );
+    let SwRegistrationMessage::Request { request, .. } = take(&client.messages) else {
+        panic!("no request");
+    };
+    client.tell(SwClientEvent::Answer {
+        request,
+        result: Ok(SwAnswer::Registration(Some(Box::new(registration())))),
+    });
+    let left = "[found, registration].map(of => of.deref() !== undefined).join()";
+    let collect = || {
+        assert!(!client.event_loop.wait(Duration::ZERO));
+        client.page.runtime.collect_garbage();
+        client.run(left)
+    };
+    assert_eq!(collect(), "true,true", "more may be told of them");
+    client.run("found.deref().onstatechange = e => log.push(e.target.state)");
+    client.tell(SwClientEvent::RegistrationChanged(Box::new(
+        RegistrationInfo {
+            installing: None,
+            ..registration()
+        },
+    )));
+    assert_eq!(collect(), "true,false");
+    client.tell(SwClientEvent::WorkerStateChanged {
+        worker: worker(ServiceWorkerState::Redundant),
+    });
+    assert_eq!(client.run("log.join()"), "redundant");
+    assert_eq!(collect(), "false,false");
+}
+
+#[test]
 fn ready_is_asked_for_once_and_never_rejects() {
     let client = Client::new();
     client.run("const { ready } = navigator.serviceWorker; let state = 'pending'");
