@@ -2,7 +2,7 @@ use base::channel::Callback;
 use base::exception::DomException;
 use net::{
     CacheMode, CredentialsMode, Destination, NetHandle, RedirectMode, Request, RequestMode,
-    Response,
+    RequestOrigin, Response,
 };
 use sw_traits::{LoadedScript, ScriptLoader, ScriptRequest, ScriptResource, WorkerType};
 use url::Url;
@@ -65,7 +65,7 @@ fn http_request(request: ScriptRequest) -> Request {
         } else {
             CacheMode::Default
         },
-        origin: Some(request.storage_key),
+        origin: RequestOrigin::Tuple(request.storage_key),
         destination: if top_level || is_module {
             Destination::ServiceWorker
         } else {

@@ -10,7 +10,7 @@ use base::time::WallTime;
 use cookie::{Cookie, SameSite};
 use url::{Host, Url};
 
-use crate::request::{Destination, Request, RequestMode};
+use crate::request::{Destination, Request, RequestMode, RequestOrigin};
 use crate::site;
 
 /// The most bytes that name and value may have together.
@@ -40,21 +40,18 @@ pub(crate) enum SiteContext {
 impl SiteContext {
     /// <https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#name-same-site-and-cross-site-re>
     pub(crate) fn of(request: &Request, method: &str, url: &Url) -> Self {
-        let is_navigation = request.mode == RequestMode::Navigate;
-        let is_top_level = is_navigation && request.destination == Destination::Document;
-        let top_level = request.top_level_origin.as_ref();
+        let is_own = |origin: &StorageKey| site::is_same_site(origin, url);
+        let is_asked_by_own = match &request.origin {
+            RequestOrigin::User => true,
+            RequestOrigin::Opaque => false,
+            RequestOrigin::Tuple(origin) => is_own(origin),
+        };
+        let mut around = request.ancestor_origins.iter();
+        let is_within_own = around.all(|origin| origin.as_ref().is_some_and(is_own));
+        let is_top_level =
+            request.mode == RequestMode::Navigate && request.destination == Destination::Document;
         // Where a navigation of the top level starts has no say in whose page it will be.
-        let embedder = if is_top_level { None } else { top_level };
-        let mut parties = embedder.into_iter().chain(&request.origin).peekable();
-        if parties.peek().is_none() {
-            // The user asks, or nobody whom a site could know.
-            return if is_navigation {
-                Self::Same
-            } else {
-                Self::Cross
-            };
-        }
-        if parties.all(|party| site::is_same_site(party, url)) {
+        if is_asked_by_own && (is_top_level || is_within_own) {
             Self::Same
         } else if is_top_level && matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE") {
             Self::Navigation
@@ -580,27 +577,46 @@ mod tests {
         let page = url("https://a.example/");
         let (own, other) = (key("https://www.a.example/"), key("https://b.example/"));
         let base = Request::new(page.clone());
-        let subresource = |origin: &Option<StorageKey>, top: &Option<StorageKey>| Request {
-            origin: origin.clone(),
-            top_level_origin: top.clone(),
+        let subresource = |origin: &Option<StorageKey>, around: &[&Option<StorageKey>]| Request {
+            origin: origin.clone().into(),
+            ancestor_origins: around.iter().copied().cloned().collect(),
             ..base.clone()
         };
-        let navigation = |origin: &Option<StorageKey>| Request {
+        let navigation = |origin: RequestOrigin, destination| Request {
             mode: RequestMode::Navigate,
-            destination: Destination::Document,
-            top_level_origin: other.clone(),
-            ..subresource(origin, &None)
+            origin,
+            destination,
+            ..subresource(&None, &[&other])
         };
+        let to_top =
+            |origin: &Option<StorageKey>| navigation(origin.clone().into(), Destination::Document);
+        let by_user = navigation(RequestOrigin::User, Destination::Document);
+        let in_frame = navigation(own.clone().into(), Destination::Iframe);
         for (request, method, context) in [
-            (subresource(&own, &None), "POST", SiteContext::Same),
-            (subresource(&other, &None), "GET", SiteContext::Cross),
-            (subresource(&None, &None), "GET", SiteContext::Cross),
-            (subresource(&own, &own), "GET", SiteContext::Same),
-            (subresource(&own, &other), "GET", SiteContext::Cross),
-            (navigation(&None), "GET", SiteContext::Same),
-            (navigation(&own), "POST", SiteContext::Same),
-            (navigation(&other), "GET", SiteContext::Navigation),
-            (navigation(&other), "POST", SiteContext::Cross),
+            (subresource(&own, &[]), "POST", SiteContext::Same),
+            (subresource(&other, &[]), "GET", SiteContext::Cross),
+            (subresource(&None, &[]), "GET", SiteContext::Cross),
+            (subresource(&own, &[&own]), "GET", SiteContext::Same),
+            (subresource(&own, &[&other]), "GET", SiteContext::Cross),
+            (
+                subresource(&own, &[&other, &own]),
+                "GET",
+                SiteContext::Cross,
+            ),
+            (
+                subresource(&own, &[&own, &other]),
+                "GET",
+                SiteContext::Cross,
+            ),
+            (subresource(&own, &[&own, &None]), "GET", SiteContext::Cross),
+            (by_user.clone(), "GET", SiteContext::Same),
+            (by_user, "POST", SiteContext::Same),
+            (to_top(&own), "POST", SiteContext::Same),
+            (to_top(&other), "GET", SiteContext::Navigation),
+            (to_top(&other), "POST", SiteContext::Cross),
+            (to_top(&None), "GET", SiteContext::Navigation),
+            (to_top(&None), "POST", SiteContext::Cross),
+            (in_frame, "GET", SiteContext::Cross),
         ] {
             assert_eq!(
                 SiteContext::of(&request, method, &page),

@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::config::NetConfig;
 use crate::referrer::ReferrerPolicy;
-use crate::request::{CacheMode, Destination, Request, RequestMode};
+use crate::request::{CacheMode, Destination, Request, RequestMode, RequestOrigin};
 use crate::site::is_same_site;
 
 type Headers = Vec<(String, Vec<u8>)>;
@@ -35,7 +35,7 @@ impl Hop<'_> {
 ///
 /// <https://fetch.spec.whatwg.org/#serializing-a-request-origin>
 pub(crate) fn serialized_origin(request: &Request, urls: &[Url]) -> String {
-    let Some(origin) = &request.origin else {
+    let Some(origin) = request.origin.tuple() else {
         return "null".to_owned();
     };
     let tainted = urls.windows(2).any(|pair| {
@@ -120,7 +120,11 @@ fn origin_header(request: &Request, hop: &Hop<'_>) -> Option<String> {
     if matches!(hop.method, "GET" | "HEAD") {
         return None;
     }
-    let origin = request.origin.as_ref()?;
+    let origin = match &request.origin {
+        RequestOrigin::User => return None,
+        RequestOrigin::Opaque => return Some("null".to_owned()),
+        RequestOrigin::Tuple(origin) => origin,
+    };
     let is_hidden = hop.referrer_policy.hides_origin(origin, hop.current_url());
     if is_hidden && request.mode != RequestMode::Cors {
         return Some("null".to_owned());
@@ -132,12 +136,10 @@ fn origin_header(request: &Request, hop: &Hop<'_>) -> Option<String> {
 ///
 /// <https://w3c.github.io/webappsec-fetch-metadata/#sec-fetch-site-header>
 fn site(request: &Request, urls: &[Url]) -> &'static str {
-    let Some(origin) = &request.origin else {
-        return if request.mode == RequestMode::Navigate {
-            "none"
-        } else {
-            "cross-site"
-        };
+    let origin = match &request.origin {
+        RequestOrigin::User => return "none",
+        RequestOrigin::Opaque => return "cross-site",
+        RequestOrigin::Tuple(origin) => origin,
     };
     if urls.iter().all(|url| origin.contains(url)) {
         "same-origin"
@@ -159,7 +161,7 @@ mod tests {
     fn request(origin: &str) -> Request {
         let origin = StorageKey::from_url(&url(origin)).ok();
         Request {
-            origin,
+            origin: origin.into(),
             ..Request::new(url("https://a.example/"))
         }
     }
@@ -229,6 +231,28 @@ mod tests {
     }
 
     #[test]
+    fn what_may_change_something_names_who_asks() {
+        let urls = [url("https://b.example/")];
+        let own = || request("https://a.example/").origin;
+        for (origin, method, told) in [
+            (own(), "POST", Some("https://a.example")),
+            (own(), "GET", None),
+            (RequestOrigin::Opaque, "POST", Some("null")),
+            (RequestOrigin::Opaque, "GET", None),
+            (RequestOrigin::User, "POST", None),
+        ] {
+            let request = Request {
+                method: method.to_owned(),
+                mode: RequestMode::Navigate,
+                origin: origin.clone(),
+                ..Request::new(urls[0].clone())
+            };
+            let header = header(&request, &urls, false, "Origin");
+            assert_eq!(header.as_deref(), told, "{origin:?} {method}");
+        }
+    }
+
+    #[test]
     fn the_site_is_that_of_the_farthest_url() {
         let mut request = request("https://a.example/");
         for (urls, told) in [
@@ -249,9 +273,14 @@ mod tests {
                 Some(told)
             );
         }
-        request.origin = None;
-        request.mode = RequestMode::Navigate;
         let urls = [url("https://a.example/")];
+        request.mode = RequestMode::Navigate;
+        request.origin = RequestOrigin::Opaque;
+        assert_eq!(
+            header(&request, &urls, false, "Sec-Fetch-Site").as_deref(),
+            Some("cross-site")
+        );
+        request.origin = RequestOrigin::User;
         assert_eq!(
             header(&request, &urls, false, "Sec-Fetch-Site").as_deref(),
             Some("none")

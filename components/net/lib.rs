@@ -52,7 +52,9 @@ pub use error::{FetchError, FetchErrorKind};
 pub use handle::{FetchId, NetHandle, NetMessage};
 pub use mime::is_javascript_mime_type;
 pub use referrer::ReferrerPolicy;
-pub use request::{CacheMode, CredentialsMode, Destination, RedirectMode, Request, RequestMode};
+pub use request::{
+    CacheMode, CredentialsMode, Destination, RedirectMode, Request, RequestMode, RequestOrigin,
+};
 pub use response::{FetchResult, Response, ResponseType};
 pub use site::is_same_site;
 pub use thread::{Net, NetServices, NetStartError};

@@ -30,11 +30,12 @@ pub struct Request {
     pub redirect: RedirectMode,
     /// How the HTTP cache takes part.
     pub cache: CacheMode,
-    /// The origin that asks. `None` is the user (for a navigation), or an opaque origin.
-    pub origin: Option<StorageKey>,
-    /// The origin of the top-level page in which the requester is, where that is not the requester
-    /// itself. Cookies and the HTTP cache depend on its site.
-    pub top_level_origin: Option<StorageKey>,
+    /// Who asks.
+    pub origin: RequestOrigin,
+    /// The origins of the documents in which the requester is, from the inside to the outside, as
+    /// with `Location.ancestorOrigins`; `None` is an opaque one. Cookies depend on the sites of all,
+    /// the HTTP cache on that of the last.
+    pub ancestor_origins: Vec<Option<StorageKey>>,
     /// Whether it is a navigation that the user has set off.
     pub user_activation: bool,
     /// The scope of the service worker registration whose worker asks, if one does; its storage key
@@ -64,8 +65,8 @@ impl Request {
             credentials: CredentialsMode::default(),
             redirect: RedirectMode::default(),
             cache: CacheMode::default(),
-            origin: None,
-            top_level_origin: None,
+            origin: RequestOrigin::default(),
+            ancestor_origins: Vec::new(),
             user_activation: false,
             registration_scope: None,
             destination: Destination::default(),
@@ -77,7 +78,39 @@ impl Request {
 
     /// The service worker registration on whose behalf it is: its storage key and its scope.
     pub(crate) fn registration(&self) -> Option<Registration> {
-        self.origin.clone().zip(self.registration_scope.clone())
+        let origin = self.origin.tuple().cloned();
+        origin.zip(self.registration_scope.clone())
+    }
+}
+
+/// Who asks for something.
+///
+/// <https://fetch.spec.whatwg.org/#concept-request-origin>
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+pub enum RequestOrigin {
+    /// The user, who enters an address or opens a bookmark; for navigations alone.
+    User,
+    /// An opaque origin, which is of no site.
+    #[default]
+    Opaque,
+    /// An origin with scheme, host and port.
+    Tuple(StorageKey),
+}
+
+impl RequestOrigin {
+    /// Scheme, host and port, if there are any.
+    pub fn tuple(&self) -> Option<&StorageKey> {
+        match self {
+            Self::Tuple(origin) => Some(origin),
+            Self::User | Self::Opaque => None,
+        }
+    }
+}
+
+impl From<Option<StorageKey>> for RequestOrigin {
+    /// The origin of a document or worker; `None` is an opaque one.
+    fn from(origin: Option<StorageKey>) -> Self {
+        origin.map_or(Self::Opaque, Self::Tuple)
     }
 }
 

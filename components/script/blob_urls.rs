@@ -77,7 +77,7 @@ impl BlobUrlStore {
     /// <https://fetch.spec.whatwg.org/#scheme-fetch>
     pub(crate) fn fetch(&self, request: &Request) -> Option<Response> {
         let entry = self.resolve(&request.url)?;
-        let may = request.method == "GET" && entry.is_of(request.origin.as_ref());
+        let may = request.method == "GET" && entry.is_of(request.origin.tuple());
         may.then(|| entry.response(&request.url))
     }
 }

@@ -70,15 +70,15 @@ pub struct Environment {
     pub(crate) full_origin: Origin,
     /// Its origin; `None` is an opaque one.
     pub origin: Option<StorageKey>,
-    /// The origin of the top-level document around it, where that is another document.
-    ///
-    /// <https://html.spec.whatwg.org/multipage/webappapis.html#concept-environment-top-level-origin>
-    pub(crate) top_level_origin: Option<StorageKey>,
+    /// The origins of the documents around it, the top-level one's last; `None` is an opaque one.
+    /// Those of a worker are those of whoever started it.
+    pub(crate) ancestor_origins: Vec<Option<StorageKey>>,
     /// The scope of the service worker registration that it belongs to, if it is a service worker's.
     pub registration_scope: Option<Url>,
     /// The components that its scripts reach.
     pub services: Services,
     base_url: RefCell<Url>,
+    referrer_url: RefCell<Url>,
     referrer_policy: Cell<ReferrerPolicy>,
 }
 
@@ -90,10 +90,11 @@ impl Environment {
             client,
             origin: full_origin.tuple.clone(),
             full_origin,
-            top_level_origin: None,
+            ancestor_origins: Vec::new(),
             registration_scope: None,
             services,
             base_url: RefCell::new(creation_url.clone()),
+            referrer_url: RefCell::new(creation_url.clone()),
             referrer_policy: Cell::default(),
             creation_url,
         }
@@ -139,20 +140,21 @@ impl Environment {
         }
     }
 
-    /// In a page of this origin, if it is in another one.
-    pub(crate) fn within(self, top_level_origin: Option<StorageKey>) -> Self {
+    /// In documents of these origins.
+    pub(crate) fn within(self, ancestor_origins: Vec<Option<StorageKey>>) -> Self {
         Self {
-            top_level_origin,
+            ancestor_origins,
             ..self
         }
     }
 
-    /// Whether the page around it is of the site of a URL, for which cookies are wanted.
+    /// Whether all pages around it are of the site of a URL, for which cookies are wanted.
     ///
     /// <https://datatracker.ietf.org/doc/html/draft-ietf-httpbis-rfc6265bis#name-document-based-requests>
     pub(crate) fn is_in_site_of(&self, url: &Url) -> bool {
-        let top_level = self.top_level_origin.as_ref();
-        top_level.is_none_or(|origin| net::is_same_site(origin, url))
+        let is_own = |origin: &StorageKey| net::is_same_site(origin, url);
+        let mut around = self.ancestor_origins.iter();
+        around.all(|origin| origin.as_ref().is_some_and(is_own))
     }
 
     /// The service worker registration that it belongs to, if it is a service worker's: its storage
@@ -176,6 +178,18 @@ impl Environment {
     /// <https://html.spec.whatwg.org/multipage/webappapis.html#api-base-url>
     pub fn base_url(&self) -> Url {
         self.base_url.borrow().clone()
+    }
+
+    /// The URL from which it asks servers: that of its document now, or of the document around a
+    /// `srcdoc` document.
+    ///
+    /// <https://w3c.github.io/webappsec-referrer-policy/#determine-requests-referrer>
+    pub(crate) fn referrer_url(&self) -> Url {
+        self.referrer_url.borrow().clone()
+    }
+
+    pub(crate) fn set_referrer_url(&self, url: Url) {
+        self.referrer_url.replace(url);
     }
 
     /// The document's URL, or its `base` element, has changed.

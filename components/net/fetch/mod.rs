@@ -119,7 +119,7 @@ impl<'a> Fetch<'a> {
     fn is_same_origin(&self, url: &Url) -> bool {
         self.request
             .origin
-            .as_ref()
+            .tuple()
             .is_some_and(|origin| origin.contains(url))
     }
 

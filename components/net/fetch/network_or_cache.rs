@@ -140,11 +140,13 @@ impl Fetch<'_> {
     /// <https://fetch.spec.whatwg.org/#determine-the-http-cache-partition>
     fn cache_key(&self) -> CacheKey {
         let request = &self.request;
-        let own = (request.mode == RequestMode::Navigate)
-            .then(|| StorageKey::from_url(self.current_url()).ok())
-            .flatten();
-        let top_level = request.top_level_origin.clone();
-        let top_level = top_level.or(own).or_else(|| request.origin.clone());
+        let top_level = if let Some(outermost) = request.ancestor_origins.last() {
+            outermost.clone()
+        } else if request.mode == RequestMode::Navigate {
+            StorageKey::from_url(self.current_url()).ok()
+        } else {
+            request.origin.tuple().cloned()
+        };
         let site = top_level.map_or_else(String::new, |origin| site::site(&origin));
         CacheKey::new(site, self.current_url().clone())
     }

@@ -442,7 +442,7 @@ fn what_a_fetch_has_shown_is_reported() {
     let changed = Callback::to_sender(&sender, |state: NetworkState| state);
     browser.monitor().subscribe(changed).unwrap();
     let request = own(&server.url("/"));
-    let origin = request.origin.clone().unwrap();
+    let origin = request.origin.tuple().cloned().unwrap();
     browser.fetch(request).unwrap();
     while states.recv().unwrap().reachability(&origin) != Reachability::Reachable {}
 }

@@ -193,7 +193,7 @@ fn sites_do_not_share_what_is_stored() {
     let (server, browser) = (numbering(), Browser::new());
     let get = |top_level: &str| {
         let request = Request {
-            top_level_origin: base::StorageKey::from_url(&crate::url(top_level)).ok(),
+            ancestor_origins: vec![base::StorageKey::from_url(&crate::url(top_level)).ok()],
             ..own(&server.url(FRESH))
         };
         browser.fetch(request).unwrap()

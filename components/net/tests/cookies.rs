@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use base::channel::{Callback, unbounded};
-use net::{CredentialsMode, Destination, NetConfig, Request, RequestMode};
+use net::{CredentialsMode, Destination, NetConfig, Request, RequestMode, RequestOrigin};
 use network_traits::HostMap;
 use url::Url;
 
@@ -108,7 +108,9 @@ fn who_follows_a_link_from_another_site_is_known_but_not_for_what_is_strict() {
         mode: RequestMode::Navigate,
         credentials: CredentialsMode::Include,
         destination: Destination::Document,
-        origin: page.and_then(|page| own(&at(&server, page, "/")).origin),
+        origin: page.map_or(RequestOrigin::User, |page| {
+            own(&at(&server, page, "/")).origin
+        }),
         ..own(&at(&server, "a.test", "/"))
     };
     for (page, method, sent) in [

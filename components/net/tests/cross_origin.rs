@@ -1,4 +1,7 @@
-use net::{CredentialsMode, FetchErrorKind, RedirectMode, Request, RequestMode, ResponseType};
+use net::{
+    CredentialsMode, FetchErrorKind, RedirectMode, Request, RequestMode, RequestOrigin,
+    ResponseType,
+};
 
 use crate::server::{Server, answer};
 use crate::{Browser, foreign, own, text};
@@ -225,7 +228,7 @@ fn a_redirect_to_another_origin_needs_its_agreement() {
         let server =
             Server::text(move |_| answer("302 Found", &format!("Location: {location}"), ""));
         let request = own(&server.url("/"));
-        let origin = request.origin.clone().unwrap().to_string();
+        let origin = request.origin.tuple().unwrap().to_string();
         let result = Browser::new().fetch(request);
         assert_eq!(other.received()[0].header("origin"), Some(origin.as_str()));
         if agrees {
@@ -243,7 +246,7 @@ fn a_navigation_goes_anywhere() {
     let server = Server::text(|_| answer("200 OK", "", "<p>"));
     let request = Request {
         mode: RequestMode::Navigate,
-        origin: None,
+        origin: RequestOrigin::User,
         ..own(&server.url("/"))
     };
     let response = Browser::new().fetch(request).unwrap();

@@ -74,7 +74,7 @@ fn a_refused_connection_is_an_error_and_evidence() {
     drop(listener);
     let browser = Browser::new();
     let request = own(&format!("http://{address}/"));
-    let origin = request.origin.clone().unwrap();
+    let origin = request.origin.tuple().cloned().unwrap();
     let error = browser.fetch(request).unwrap_err();
     assert_eq!(error.kind, FetchErrorKind::Connect);
     assert!(error.is_network_unreachable());

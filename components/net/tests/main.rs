@@ -143,7 +143,7 @@ fn own(text: &str) -> Request {
     let origin = StorageKey::from_url(&url).ok();
     Request {
         mode: RequestMode::Cors,
-        origin,
+        origin: origin.into(),
         ..Request::new(url)
     }
 }
@@ -152,7 +152,7 @@ fn own(text: &str) -> Request {
 fn foreign(text: &str) -> Request {
     let origin = StorageKey::from_url(&url("http://page.example/")).ok();
     Request {
-        origin,
+        origin: origin.into(),
         ..own(text)
     }
 }

@@ -66,7 +66,7 @@ fn a_registration_that_is_emulated_offline_is_cut_off_and_nobody_else() {
     let browser = Browser::new();
     let of_worker = |target: &str, scope: &str| Request {
         registration_scope: Some(url(&server.url(scope))),
-        origin: StorageKey::from_url(&url(&server.url("/"))).ok(),
+        origin: StorageKey::from_url(&url(&server.url("/"))).ok().into(),
         ..own(target)
     };
     let hanging = server.url("/hanging");

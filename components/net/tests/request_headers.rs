@@ -1,4 +1,4 @@
-use net::{Destination, ReferrerPolicy, Request, RequestMode};
+use net::{Destination, ReferrerPolicy, Request, RequestMode, RequestOrigin};
 
 use crate::server::{Received, Server, answer};
 use crate::{Browser, own, url};
@@ -36,7 +36,11 @@ fn servers_are_told_what_a_request_is_for() {
         let is_navigation = mode == RequestMode::Navigate;
         let base = own(&server.url("/"));
         let request = Request {
-            origin: base.origin.clone().filter(|_| !is_navigation),
+            origin: if is_navigation {
+                RequestOrigin::User
+            } else {
+                base.origin.clone()
+            },
             destination,
             mode,
             user_activation: user,

@@ -85,7 +85,7 @@ impl LocationMethods for Location {
     /// <https://html.spec.whatwg.org/multipage/nav-history-apis.html#dom-location-ancestororigins>
     fn ancestor_origins(&self, realm: &Realm) -> Fallible<Dom<DomStringList>> {
         same(&self.ancestor_origins, || {
-            let origins = page(realm)?.context.ancestor_origins();
+            let origins = page(realm)?.context.serialized_ancestor_origins();
             DomStringList::new(
                 realm,
                 origins

@@ -173,12 +173,12 @@ impl Request {
                 RequestCache::ForceCache => CacheMode::ForceCache,
                 RequestCache::OnlyIfCached => CacheMode::OnlyIfCached,
             },
-            origin: environment.origin.clone(),
-            top_level_origin: environment.top_level_origin.clone(),
+            origin: environment.origin.clone().into(),
+            ancestor_origins: environment.ancestor_origins.clone(),
             registration_scope: environment.registration_scope.clone(),
             referrer: match &settings.referrer {
                 Referrer::None => None,
-                Referrer::Client => Some(environment.creation_url.clone()),
+                Referrer::Client => Some(environment.referrer_url()),
                 Referrer::Url(url) => Some(url.clone()),
             },
             // The empty one is the document's or worker's own.

@@ -130,8 +130,8 @@ fn request(environment: &Environment, wanted: &Wanted) -> Request {
             RequestMode::Cors
         },
         credentials: wanted.options.credentials,
-        origin: environment.origin.clone(),
-        top_level_origin: environment.top_level_origin.clone(),
+        origin: environment.origin.clone().into(),
+        ancestor_origins: environment.ancestor_origins.clone(),
         registration_scope: environment.registration_scope.clone(),
         destination: wanted.options.destination,
         referrer: Some(wanted.referrer.clone()),

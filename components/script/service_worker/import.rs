@@ -1,6 +1,6 @@
 //! What a service worker imports: with `importScripts`, and as modules.
 
-use net::{CredentialsMode, Destination, Request, RequestMode};
+use net::{CredentialsMode, Destination, Request, RequestMode, RequestOrigin};
 use sw_traits::{ScriptResource, WorkerType};
 use url::Url;
 
@@ -110,7 +110,7 @@ fn request(worker: &Worker, environment: &Environment, url: &Url, referrer: &Url
     Request {
         mode,
         credentials,
-        origin: Some(worker.storage_key.clone()),
+        origin: RequestOrigin::Tuple(worker.storage_key.clone()),
         registration_scope: environment.registration_scope.clone(),
         destination,
         referrer: Some(referrer.clone()),

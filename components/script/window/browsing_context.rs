@@ -158,17 +158,6 @@ impl BrowsingContext {
         top
     }
 
-    /// The origin of the top-level document, if this is a frame in it.
-    ///
-    /// <https://html.spec.whatwg.org/multipage/webappapis.html#concept-environment-top-level-origin>
-    pub(super) fn top_level_origin(self: &Rc<Self>) -> Option<StorageKey> {
-        if self.is_top_level() {
-            return None;
-        }
-        let document = self.top().document()?;
-        document.page.environment.origin.clone()
-    }
-
     /// Whether it is a window, not a frame.
     pub(crate) fn is_top_level(&self) -> bool {
         self.container.is_none()
@@ -369,15 +358,24 @@ impl BrowsingContext {
         false
     }
 
+    /// The origins of the documents around it, the top-level one's last; `None` is an opaque one.
+    pub(super) fn ancestor_origins(&self) -> Vec<Option<StorageKey>> {
+        self.ancestors(|environment| environment.origin.clone())
+    }
+
     /// <https://html.spec.whatwg.org/multipage/dom.html#concept-document-ancestor-origins-list>
-    pub(crate) fn ancestor_origins(&self) -> Vec<String> {
-        let mut origins = Vec::new();
+    pub(crate) fn serialized_ancestor_origins(&self) -> Vec<String> {
+        self.ancestors(Environment::serialized_origin)
+    }
+
+    fn ancestors<T>(&self, of: impl Fn(&Environment) -> T) -> Vec<T> {
+        let mut found = Vec::new();
         let mut outer = self.container_page();
         while let Some(page) = outer {
-            origins.push(page.environment.serialized_origin());
+            found.push(of(&page.environment));
             outer = page.context.container_page();
         }
-        origins
+        found
     }
 
     /// The document around a frame and its element there, while that document is shown.

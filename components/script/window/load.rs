@@ -6,7 +6,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use net::{
-    CredentialsMode, Destination, FetchResult, ReferrerPolicy, Request, RequestMode, Response,
+    CredentialsMode, Destination, FetchResult, ReferrerPolicy, Request, RequestMode, RequestOrigin,
+    Response,
 };
 use url::Url;
 
@@ -39,8 +40,10 @@ pub(super) fn request(navigation: &Navigation, context: &Rc<BrowsingContext>) ->
         } else {
             Destination::Iframe
         },
-        origin: initiator.and_then(|from| from.origin.tuple().cloned()),
-        top_level_origin: context.top_level_origin(),
+        origin: initiator.map_or(RequestOrigin::User, |from| {
+            from.origin.tuple().cloned().into()
+        }),
+        ancestor_origins: context.ancestor_origins(),
         // What the embedder asks for, the user has asked of it.
         user_activation: initiator.is_none(),
         referrer: navigation.referrer(),

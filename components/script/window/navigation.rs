@@ -67,7 +67,9 @@ impl Navigation {
 
     /// The document that asks.
     pub(super) fn referrer(&self) -> Option<Url> {
-        self.initiator.as_ref().map(|from| from.url.clone())
+        self.initiator
+            .as_ref()
+            .map(|from| from.referrer_url.clone())
     }
 }
 
@@ -76,7 +78,7 @@ impl Navigation {
 /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#source-snapshot-params>
 #[derive(Clone, Debug)]
 pub(crate) struct Initiator {
-    pub(super) url: Url,
+    pub(super) referrer_url: Url,
     pub(super) origin: Origin,
     pub(super) base_url: Url,
     pub(super) client: ClientId,
@@ -89,9 +91,9 @@ impl Initiator {
     /// The document of a realm; none if it has none.
     pub(crate) fn of(realm: &Realm) -> Option<Self> {
         let environment = Environment::of(realm).ok()?;
-        let page = realm.service::<Page>()?;
+        realm.service::<Page>()?;
         Some(Self {
-            url: page.url(),
+            referrer_url: environment.referrer_url(),
             origin: environment.full_origin.clone(),
             base_url: environment.base_url(),
             client: environment.client,
@@ -116,7 +118,7 @@ impl Initiator {
 
     /// What a document at this URL learns of where its reader came from.
     fn referrer_for(&self, url: &Url) -> Option<Url> {
-        let referrer = self.referrer_policy.referrer(&self.url, url)?;
+        let referrer = self.referrer_policy.referrer(&self.referrer_url, url)?;
         Url::parse(&referrer).ok()
     }
 }
@@ -357,7 +359,7 @@ impl BrowsingContext {
             controller,
             is_secure: is_trustworthy && around,
             referrer: initiator.and_then(|initiator| match from {
-                Some(from) => Some(from.url.clone()),
+                Some(from) => Some(from.referrer_url.clone()),
                 None => initiator.referrer_for(&loaded.url),
             }),
             referrer_policy: from.map_or_else(ReferrerPolicy::default, |from| from.referrer_policy),

@@ -88,7 +88,7 @@ impl OpenDocument {
             referrer_policy: creator
                 .as_ref()
                 .map_or_else(ReferrerPolicy::default, |creator| creator.referrer_policy),
-            referrer: creator.map(|creator| creator.url),
+            referrer: creator.map(|creator| creator.referrer_url),
             is_initial: true,
             sandbox: context.sandbox.get(),
         };
@@ -112,7 +112,13 @@ impl OpenDocument {
         let environment =
             Environment::new(ClientId::random(), loaded.url.clone(), services.clone())
                 .inherited(new.origin, new.base_url)
-                .within(context.top_level_origin());
+                .within(context.ancestor_origins());
+        if let Some(outer) = context
+            .container_page()
+            .filter(|_| loaded.url.as_str() == "about:srcdoc")
+        {
+            environment.set_referrer_url(outer.environment.referrer_url());
+        }
         environment.set_referrer_policy(new.referrer_policy);
         environment.take_referrer_policy(&loaded.referrer_policy);
         let environment = Rc::new(environment);
@@ -153,7 +159,7 @@ impl OpenDocument {
             &realm,
             context.frame_type(),
             new.controller,
-            context.ancestor_origins(),
+            context.serialized_ancestor_origins(),
             loaded.redirected_from.clone(),
         )?;
         services

@@ -208,6 +208,7 @@ impl Page {
         if !self.has_base_element() {
             self.environment.set_base_url(url.clone());
         }
+        self.environment.set_referrer_url(url.clone());
         self.url.replace(url);
     }
 
@@ -232,6 +233,7 @@ impl Page {
 
     /// The document has another URL, which is not its base URL.
     pub(super) fn set_document_url(&self, url: Url) {
+        self.environment.set_referrer_url(url.clone());
         self.url.replace(url);
     }
 

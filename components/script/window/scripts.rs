@@ -318,10 +318,10 @@ fn fetch(page: &Rc<Page>, realm: &Realm, id: u64, url: Url) {
     let environment = &page.environment;
     let request = Request {
         mode: RequestMode::NoCors,
-        origin: environment.origin.clone(),
-        top_level_origin: environment.top_level_origin.clone(),
+        origin: environment.origin.clone().into(),
+        ancestor_origins: environment.ancestor_origins.clone(),
         destination: Destination::Script,
-        referrer: Some(page.url()),
+        referrer: Some(environment.referrer_url()),
         referrer_policy: environment.referrer_policy(),
         ..Request::new(url)
     };

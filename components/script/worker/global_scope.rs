@@ -50,6 +50,7 @@ pub(crate) struct Launch {
     pub(crate) worker_type: WorkerType,
     pub(crate) credentials: CredentialsMode,
     pub(crate) origin: Option<StorageKey>,
+    pub(crate) ancestor_origins: Vec<Option<StorageKey>>,
     /// The client that it is started by, and its URL.
     pub(crate) creator: (ClientId, Url),
     /// That of whoever starts it, for a script that needs no fetch.
@@ -149,7 +150,8 @@ fn fetch_classic(launch: &Launch, ending: &Receiver<()>) -> Result<Option<Classi
     let (_, creator_url) = &launch.creator;
     let request = Request {
         mode: RequestMode::SameOrigin,
-        origin: launch.origin.clone(),
+        origin: launch.origin.clone().into(),
+        ancestor_origins: launch.ancestor_origins.clone(),
         destination: launch.destination(),
         referrer: Some(creator_url.clone()),
         referrer_policy: launch.referrer_policy,
@@ -183,7 +185,8 @@ fn create_agent(
         url.clone(),
         launch.origin.clone(),
         launch.services.clone(),
-    );
+    )
+    .within(launch.ancestor_origins.clone());
     if matches!(url.scheme(), "blob" | "data") {
         environment.set_referrer_policy(launch.referrer_policy);
     }

@@ -144,7 +144,8 @@ fn script_text(waiter: &ScriptWaiter, environment: &Environment, url: &Url) -> F
     }
     let request = Request {
         mode: RequestMode::NoCors,
-        origin: environment.origin.clone(),
+        origin: environment.origin.clone().into(),
+        ancestor_origins: environment.ancestor_origins.clone(),
         destination: Destination::Script,
         referrer: Some(environment.creation_url.clone()),
         referrer_policy: environment.referrer_policy(),

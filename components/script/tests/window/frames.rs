@@ -398,10 +398,19 @@ fn the_focus_goes_from_window_to_window() {
 
 #[test]
 fn servers_learn_who_asks_for_a_frame_and_in_whose_page_it_is() {
-    let frame = "<script>fetch('/inside').then(() => parent.postMessage(`[${document.cookie}]`, '*'))</script>";
+    let frame = "<script>
+        const worker = new Worker('/worker');
+        const asked = new Promise(resolve => worker.onmessage = resolve);
+        Promise.all([fetch('/inside'), asked])
+            .then(() => parent.postMessage(`[${document.cookie}]`, '*'))
+        </script>";
+    let worker = "fetch('/of-worker').then(() => postMessage(''))";
+    let sandboxed = "<script>parent.postMessage('sandboxed', '*')</script>";
     let answer = |headers: &str, body: &str| {
         let length = body.len();
-        let head = format!("Content-Type: text/html\r\nContent-Length: {length}\r\n{headers}");
+        let media_type = if body == worker { "javascript" } else { "html" };
+        let head =
+            format!("Content-Type: text/{media_type}\r\nContent-Length: {length}\r\n{headers}");
         format!("HTTP/1.1 200 OK\r\n{head}Connection: close\r\n\r\n{body}").into_bytes()
     };
     let page = "<body>";
@@ -411,6 +420,9 @@ fn servers_learn_who_asks_for_a_frame_and_in_whose_page_it_is() {
             ("/silent", answer("Referrer-Policy: no-referrer\r\n", page)),
             ("/frame", answer("", frame)),
             ("/inside", answer("", "")),
+            ("/worker", answer("", worker)),
+            ("/of-worker", answer("", "")),
+            ("/sandboxed", answer("", sandboxed)),
         ]
         .map(|(path, answer)| (path.to_owned(), answer))
         .into(),
@@ -444,6 +456,22 @@ fn servers_learn_who_asks_for_a_frame_and_in_whose_page_it_is() {
         headers("/inside"),
         format!("own=1 {named}frame empty same-origin")
     );
+    assert_eq!(
+        headers("/of-worker"),
+        format!("own=1 {named}worker empty same-origin")
+    );
+    // Where a sandboxed document goes, nobody asks whom a site could know.
+    let go = format!(
+        "new Promise(resolve => {{
+             onmessage = e => resolve(e.data);
+             const frame = document.createElement('iframe');
+             frame.sandbox = 'allow-scripts';
+             frame.srcdoc = `<script>location = '{named}sandboxed'</script>`;
+             document.body.append(frame);
+         }})"
+    );
+    assert_eq!(window.text(&go), "sandboxed");
+    assert_eq!(headers("/sandboxed"), format!(" {named} iframe cross-site"));
     window.close();
     // In a page of another one, which tells nobody where it is.
     let window = browser.load(site.url("/silent"));
@@ -452,6 +480,10 @@ fn servers_learn_who_asks_for_a_frame_and_in_whose_page_it_is() {
     assert_eq!(
         headers("/inside"),
         format!(" {named}frame empty same-origin")
+    );
+    assert_eq!(
+        headers("/of-worker"),
+        format!(" {named}worker empty same-origin")
     );
     window.close();
 }
