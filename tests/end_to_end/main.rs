@@ -9,6 +9,7 @@ mod explain;
 mod idle;
 mod inspect;
 mod killed;
+mod leaving;
 mod mdn;
 mod namespace;
 mod net;

@@ -4,8 +4,11 @@ use std::cell::OnceCell;
 
 use super::permissions::Permissions;
 use super::window_or_worker_global_scope::same;
-use crate::bindings::generated::NavigatorMethods;
-use crate::bindings::{Dom, Fallible, Realm, Reflector};
+use crate::bindings::generated::{
+    BlobOrBufferSourceOrUrlSearchParamsOrUsvString as BodyInit, NavigatorMethods,
+};
+use crate::bindings::{Dom, Fallible, Realm, Reflector, UsvString};
+use crate::window::beacon;
 
 dom_struct! {
     /// <https://html.spec.whatwg.org/multipage/system-state.html#the-navigator-object>
@@ -36,5 +39,10 @@ impl NavigatorMethods for Navigator {
     /// <https://w3c.github.io/permissions/#dom-navigator-permissions>
     fn permissions(&self, realm: &Realm) -> Fallible<Dom<Permissions>> {
         same(&self.permissions, || Permissions::create(realm))
+    }
+
+    /// <https://w3c.github.io/beacon/#dom-navigator-sendbeacon>
+    fn send_beacon(&self, realm: &Realm, url: UsvString, data: Option<BodyInit>) -> Fallible<bool> {
+        beacon::send(realm, &url, data)
     }
 }

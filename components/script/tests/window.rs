@@ -153,6 +153,21 @@ impl Site {
     fn requests(&self) -> Vec<String> {
         self.requests.lock().unwrap().clone()
     }
+
+    /// Waits until all these have come, in any order.
+    #[expect(clippy::disallowed_methods, reason = "the patience is real time")]
+    fn wait_for_requests(&self, wanted: &[&str]) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let requests = self.requests();
+            let has_come = |one: &&str| requests.iter().any(|request| request == one);
+            if wanted.iter().all(has_come) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{requests:?}");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
 }
 
 /// The components that a window reaches; service workers and syncs are only recorded.

@@ -14,6 +14,7 @@
 //! - `unfetched`: `blob:` and `javascript:` URLs;
 //! - `refresh`: pages that send their reader on;
 //! - `changes`, `base_url`: what follows from changes of the tree;
+//! - `beacon`: what pages send on their way out;
 //! - `unload`: what a document hears before it goes;
 //! - `familiarity`: who may navigate and close what;
 //! - `session_history`: back and forward;
@@ -28,6 +29,7 @@
 mod agent;
 pub(crate) mod auxiliary;
 pub(crate) mod base_url;
+pub(crate) mod beacon;
 mod binding;
 pub(crate) mod browsing_context;
 pub(crate) mod changes;

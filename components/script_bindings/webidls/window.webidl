@@ -109,3 +109,8 @@ Navigator includes NavigatorLanguage;
 Navigator includes NavigatorOnLine;
 Navigator includes NavigatorServiceWorker;
 Navigator includes NavigatorConcurrentHardware;
+
+// https://w3c.github.io/beacon/
+partial interface Navigator {
+  boolean sendBeacon(USVString url, optional BodyInit? data = null);
+};

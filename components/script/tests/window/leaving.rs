@@ -146,3 +146,26 @@ fn a_script_that_hears_of_the_end_may_take_everything_away() {
     assert_eq!(window.text(script), "6,6,6,6,6,6");
     window.close();
 }
+
+#[test]
+fn what_a_page_sends_on_its_way_out_arrives() {
+    let (browser, site) = (
+        Browser::new(),
+        Site::new(&[
+            ("/", "text/html", "<body>"),
+            ("/beacon", "text/plain", ""),
+            ("/next", "text/html", "<body>"),
+        ]),
+    );
+    let window = browser.load(site.url("/"));
+    let script = "
+        addEventListener('pagehide', () => navigator.sendBeacon('/beacon', new URLSearchParams({ a: '1 2' })));
+        document.addEventListener('visibilitychange', () => navigator.sendBeacon('beacon'));
+        const thrown = url => { try { return navigator.sendBeacon(url) } catch (e) { return e.name } };
+        [thrown('ftp://a.test'), thrown('https://'), navigator.sendBeacon('/beacon', 'x'.repeat(70000)),
+         navigator.sendBeacon('/beacon', 'y')].join()";
+    assert_eq!(window.text(script), "TypeError,TypeError,false,true");
+    window.text("location = '/next'");
+    site.wait_for_requests(&["POST /beacon y", "POST /beacon a=1+2", "POST /beacon"]);
+    window.close();
+}
