@@ -46,6 +46,8 @@
 //! `max_idle_workers` are idle: then those that have been so for longest. One that has an event, or
 //! is being started, is never stopped for this. So what many registrations take that have something
 //! to do at the same time is bounded by how many events are dispatched at once, and by this limit.
+//! What a site starts by itself, with messages and installations, is bounded by
+//! `max_running_workers_per_origin`.
 //!
 //! # The state machine without the thread
 //!

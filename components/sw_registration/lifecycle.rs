@@ -235,6 +235,7 @@ impl SwRegistrations {
 
     /// A new worker whose script did not start.
     pub(crate) fn evaluation_failed(&mut self, key: &JobKey, worker: WorkerId, reason: &str) {
+        self.uncount_running(worker);
         self.workers.remove(&worker);
         let message = format!("the service worker's script did not run: {reason}");
         self.update_failed(key, DomException::type_error(message));

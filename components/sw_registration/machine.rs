@@ -59,6 +59,8 @@ pub struct SwRegistrations {
     /// The workers that run and have no event, the one that has had none for longest first. At most
     /// `max_idle_workers` after each input.
     pub(crate) idle: BTreeMap<u64, WorkerId>,
+    /// How many workers of an origin run, or are being started or stopped; not there when none does.
+    pub(crate) running: HashMap<StorageKey, usize>,
     /// What is left to do for the input that is being handled.
     pub(crate) tasks: VecDeque<Task>,
     /// Emptied by the caller after each input.
@@ -129,6 +131,7 @@ impl SwRegistrations {
             held: BTreeMap::new(),
             timers: Timers::default(),
             idle: BTreeMap::new(),
+            running: HashMap::new(),
             tasks: VecDeque::new(),
             outputs: VecDeque::new(),
             next_ordinal: 0,
@@ -605,6 +608,7 @@ impl SwRegistrations {
             event_types: Some(record.event_types.into_iter().collect()),
             skip_waiting: false,
             run: RunState::Stopped,
+            counted_for: None,
             reading: false,
             evaluating_for: None,
             queue: VecDeque::new(),

@@ -106,6 +106,8 @@ pub(crate) struct Worker {
     /// <https://w3c.github.io/ServiceWorker/#dfn-skip-waiting-flag>
     pub(crate) skip_waiting: bool,
     pub(crate) run: RunState,
+    /// For which origin it counts as running: from its start until the host has stopped it.
+    pub(crate) counted_for: Option<StorageKey>,
     /// Whether its scripts are being read from the store.
     pub(crate) reading: bool,
     /// The job that waits for its evaluation.

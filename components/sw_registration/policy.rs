@@ -16,6 +16,8 @@ pub struct SwPolicy {
     /// How many workers without events stay running; of more, the one that has been without for
     /// longest is stopped. Each takes a thread and, with a small script, about 0.4 MB.
     pub max_idle_workers: usize,
+    /// How many workers of an origin may run at once; none is started beyond that.
+    pub max_running_workers_per_origin: usize,
     /// How long after a page of a registration was opened its script is checked for an update; none:
     /// only when a page asks or a functional event finds it stale.
     pub update_after_navigation: Option<Duration>,
@@ -36,8 +38,8 @@ pub struct SwPolicy {
 
 impl Default for SwPolicy {
     /// Start 60 s; install, activate and message 3 min each; idle 30 s, and 64 workers that are idle;
-    /// a page leads to an update check after 1 s; stale after 24 h; 10,000 registrations and 1,000
-    /// unfinished requests per origin; URLs of 64 KiB; 1,000 events, 1,000 scripts and 64 MiB of them
+    /// a page leads to an update check after 1 s; stale after 24 h; 10,000 registrations, 1,000
+    /// running workers and 1,000 unfinished requests per origin; URLs of 64 KiB; 1,000 events, 1,000 scripts and 64 MiB of them
     /// per worker.
     fn default() -> Self {
         let event_limit = Duration::from_secs(180);
@@ -48,6 +50,7 @@ impl Default for SwPolicy {
             message_limit: event_limit,
             idle_limit: Duration::from_secs(30),
             max_idle_workers: 64,
+            max_running_workers_per_origin: 1_000,
             update_after_navigation: Some(Duration::from_secs(1)),
             stale_after: Duration::from_secs(86_400),
             max_registrations_per_origin: 10_000,

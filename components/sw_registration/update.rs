@@ -509,6 +509,7 @@ impl SwRegistrations {
             event_types: None,
             skip_waiting: false,
             run: RunState::Stopped,
+            counted_for: None,
             reading: false,
             evaluating_for: Some(job.clone()),
             queue: VecDeque::new(),

@@ -35,9 +35,20 @@ impl SwRegistrations {
         let Some(registration) = self.registrations.get(&worker.registration) else {
             return;
         };
+        let storage_key = registration.storage_key.clone();
+        let limit = self.policy.max_running_workers_per_origin;
+        if self
+            .running
+            .get(&storage_key)
+            .is_some_and(|count| *count >= limit)
+        {
+            let reason = format!("{limit} service workers of {storage_key} run already");
+            self.start_failed(id, &reason);
+            return;
+        }
         let start = WorkerStart {
             worker: id,
-            storage_key: registration.storage_key.clone(),
+            storage_key: storage_key.clone(),
             registration: self.registration_info(registration),
             script_url: worker.script_url.clone(),
             worker_type: worker.worker_type,
@@ -48,9 +59,34 @@ impl SwRegistrations {
         };
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.run = RunState::Starting;
+            *self.running.entry(storage_key.clone()).or_default() += 1;
+            worker.counted_for = Some(storage_key);
         }
         self.set_start_limit(id);
         self.outputs.push_back(Output::StartWorker(Box::new(start)));
+    }
+
+    /// The host runs a worker no more.
+    fn set_stopped(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.run = RunState::Stopped;
+        }
+        // What waited for it to stop waits for it to start now.
+        self.timers.stop(Timer::Start(id));
+        self.uncount_running(id);
+    }
+
+    pub(crate) fn uncount_running(&mut self, id: WorkerId) {
+        let worker = self.workers.get_mut(&id);
+        let Some(storage_key) = worker.and_then(|worker| worker.counted_for.take()) else {
+            return;
+        };
+        if let Some(count) = self.running.get_mut(&storage_key) {
+            *count -= 1;
+            if *count == 0 {
+                self.running.remove(&storage_key);
+            }
+        }
     }
 
     /// Have an event dispatched as soon as the worker runs.
@@ -184,12 +220,16 @@ impl SwRegistrations {
     /// The worker could not be started: nothing that waits for it will happen.
     pub(crate) fn start_failed(&mut self, id: WorkerId, reason: &str) {
         self.timers.stop(Timer::Start(id));
+        if self
+            .workers
+            .get(&id)
+            .is_some_and(|worker| worker.run != RunState::Stopping)
+        {
+            self.set_stopped(id);
+        }
         let Some(worker) = self.workers.get_mut(&id) else {
             return;
         };
-        if worker.run != RunState::Stopping {
-            worker.run = RunState::Stopped;
-        }
         let job = worker.evaluating_for.take();
         let queue = std::mem::take(&mut worker.queue);
         self.forget_unused_scripts(id);
@@ -268,7 +308,7 @@ impl SwRegistrations {
     }
 
     fn stopped(&mut self, id: WorkerId, crash: Option<String>) {
-        let Some(worker) = self.workers.get_mut(&id) else {
+        let Some(worker) = self.workers.get(&id) else {
             return;
         };
         let was = worker.run;
@@ -280,11 +320,11 @@ impl SwRegistrations {
                 self.start_failed(id, &reason);
             }
             RunState::Running => {
-                worker.run = RunState::Stopped;
+                self.set_stopped(id);
                 self.end_idleness(id);
                 self.crash_events(id, &reason);
             }
-            RunState::Stopping => worker.run = RunState::Stopped,
+            RunState::Stopping => self.set_stopped(id),
         }
         match self.workers.get(&id).map(|worker| worker.queue.is_empty()) {
             Some(true) => self.forget_unused_scripts(id),

@@ -3,9 +3,9 @@
 use base::ids::ClientId;
 use storage::{Direction, KeyRange, Tree};
 use sw_registration::SwPolicy;
-use sw_traits::{NavigationPreloadChange, SwAnswer, SwRequest};
+use sw_traits::{EventOutcome, NavigationPreloadChange, SwAnswer, SwRequest, WorkerHostEvent};
 
-use crate::support::{World, register, register_with_scope, url};
+use crate::support::{World, register, register_with_scope, sync, url};
 
 const PAGE: &str = "https://a.test/";
 const SCRIPT: &str = "https://a.test/worker.js";
@@ -141,4 +141,48 @@ fn a_record_is_written_with_the_same_work_after_many_updates() {
     });
     assert_eq!(changes[0], changes[1]);
     assert_eq!(changes[1], changes[2]);
+}
+
+#[test]
+fn an_origin_starts_no_more_workers_than_may_run() {
+    let mut world = World::with_policy(SwPolicy {
+        max_running_workers_per_origin: 2,
+        update_after_navigation: None,
+        ..SwPolicy::default()
+    });
+    let scopes = ["a", "b", "c"].map(|name| format!("{PAGE}{name}"));
+    world.serve(SCRIPT, "install sync");
+    world.serve("https://b.test/worker.js", "install");
+    world.held_events.insert("install");
+    let page = world.attach(PAGE);
+    for scope in &scopes[..2] {
+        world.ask_registration(page, register_with_scope(SCRIPT, scope));
+    }
+    let third = register_with_scope(SCRIPT, &scopes[2]);
+    assert_eq!(world.ask_error(page, third.clone()), "TypeError");
+    let other = world.attach("https://b.test/");
+    world.ask_registration(other, register("https://b.test/worker.js"));
+    // One that the host has not stopped yet takes as much as one that runs.
+    world.end_held_events(&EventOutcome::Fulfilled);
+    world.hold_stops = true;
+    world.advance(60);
+    assert_eq!(world.ask_error(page, third.clone()), "TypeError");
+    world.hold_stops = false;
+    for worker in world.terminated.clone() {
+        let crash = None;
+        world.host(WorkerHostEvent::Stopped { worker, crash });
+    }
+    world.ask_registration(page, third);
+    // However a worker ended, it counts no more.
+    for (number, scope) in scopes.iter().cycle().take(12).enumerate() {
+        world.extra_words = ["", " throw"][number % 2];
+        world.dispatch(scope, sync("x"));
+        let running: Vec<_> = world.running.keys().copied().collect();
+        for worker in running {
+            world.crash(worker);
+        }
+    }
+    world.extra_words = "";
+    let token = world.dispatch(&scopes[0], sync("x"));
+    assert_eq!(world.outcomes[&token], EventOutcome::Fulfilled);
 }

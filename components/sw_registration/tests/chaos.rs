@@ -357,6 +357,7 @@ proptest! {
         let mut world = World::with_policy(SwPolicy {
             max_requests_per_origin: 4,
             max_idle_workers,
+            max_running_workers_per_origin: 3,
             ..SwPolicy::default()
         });
         world.serve("https://a.test/i.js", "1");

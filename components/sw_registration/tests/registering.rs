@@ -100,6 +100,17 @@ fn register_refuses_what_the_spec_refuses() {
 }
 
 #[test]
+fn a_script_that_anybody_on_the_way_could_change_is_refused() {
+    let mut world = World::new();
+    world.serve("http://a.test/worker.js", "install");
+    // Whoever attached it says that it is a secure context, which it is not.
+    let page = world.attach_as("http://a.test/", FrameType::TopLevel, true);
+    let request = register("http://a.test/worker.js");
+    assert_eq!(world.ask_error(page, request), "SecurityError");
+    assert!(world.loads.is_empty());
+}
+
+#[test]
 fn fragments_say_nothing() {
     let mut world = world();
     let page = world.attach(PAGE);
