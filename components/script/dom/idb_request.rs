@@ -76,6 +76,11 @@ impl IdbRequest {
         self.error.replace(None);
     }
 
+    /// Its global object goes away: no answer will come.
+    pub(crate) fn abandon(&self) {
+        self.is_done.set(true);
+    }
+
     pub(super) fn succeed(&self, result: Value) {
         self.result.replace(result);
         self.error.replace(None);

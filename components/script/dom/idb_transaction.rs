@@ -470,6 +470,13 @@ impl IdbTransaction {
         true
     }
 
+    /// Its global object goes away.
+    pub(crate) fn abandon(&self) {
+        for pending in self.requests.borrow().values() {
+            pending.request.abandon();
+        }
+    }
+
     /// The component has made everything durable.
     ///
     /// # Errors

@@ -81,10 +81,14 @@ impl DatabaseClient {
     /// Gives the handle back. What is asked after this is refused.
     pub(super) fn detach(&self) {
         drop(self.handle.replace(Attachment::Detached));
-        drop(self.open_requests.take());
+        for request in self.open_requests.take().into_values() {
+            request.abandon();
+        }
         drop(self.lists.take());
         drop(self.connections.take());
-        drop(self.transactions.take());
+        for transaction in self.transactions.take().into_values() {
+            transaction.abandon();
+        }
     }
 
     /// `indexedDB`

@@ -23,7 +23,7 @@ use crate::bindings::Realm;
 use crate::bindings::generated::IdbCursorDirection;
 
 /// Closes the connections of a realm and aborts its transactions; call it when its global object
-/// goes away. Requests that are pending stay so.
+/// goes away. Requests that are pending are done, without a result and without events.
 pub fn detach(realm: &Realm) {
     if let Some(client) = realm.service::<client::DatabaseClient>() {
         client.detach();
