@@ -3,7 +3,9 @@
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use indexed_db::{Answer, IndexedDbEvent, IndexedDbThread, TransactionMode};
+use indexed_db::{
+    Answer, IndexKey, IndexKeys, IndexedDbEvent, IndexedDbThread, Operation, TransactionMode,
+};
 use storage::{Store, StoreConfig};
 
 use crate::thread::Client;
@@ -39,7 +41,7 @@ fn writer_process() {
             panic!("no key")
         };
         page.handle
-            .operate(transaction, put("a", Some(key), b"same key"))
+            .operate(transaction, indexed(put("a", Some(key), b"same key")))
             .unwrap();
         page.handle.commit(transaction).unwrap();
         assert!(matches!(
@@ -51,14 +53,29 @@ fn writer_process() {
     }
 }
 
-fn keys(page: &Client, store: &str) -> usize {
+/// With an entry in the index.
+fn indexed(mut operation: Operation) -> Operation {
+    if let Operation::Put { index_keys, .. } = &mut operation {
+        *index_keys = vec![IndexKeys {
+            index: name("i"),
+            keys: vec![IndexKey::Primary],
+        }];
+    }
+    operation
+}
+
+fn keys(page: &Client, store: &str, through: Option<&str>) -> usize {
     let connection = page.open();
     let mode = TransactionMode::ReadOnly;
     let transaction = page
         .handle
         .create_transaction(connection, vec![name(store)], mode)
         .unwrap();
-    page.handle.operate(transaction, get_all(store)).unwrap();
+    let mut operation = get_all(store);
+    if let Operation::GetAll { index, .. } = &mut operation {
+        *index = through.map(name);
+    }
+    page.handle.operate(transaction, operation).unwrap();
     page.handle.commit(transaction).unwrap();
     let answer = page.next();
     assert_eq!(page.next(), IndexedDbEvent::Completed { transaction });
@@ -107,8 +124,9 @@ fn completed_transactions_survive_a_kill_and_others_leave_no_trace() {
         let (store, _) = Store::open(StoreConfig::folder(folder.path())).unwrap();
         let component = IndexedDbThread::start(store).unwrap();
         let page = Client::new(component.handle());
-        let [in_a, in_g] = ["a", "g"].map(|store| keys(&page, store));
+        let [in_a, in_g] = ["a", "g"].map(|store| keys(&page, store, None));
         assert_eq!(in_a, in_g, "a transaction is there or it is not");
+        assert_eq!(keys(&page, "a", Some("i")), in_a, "and so is the index");
         assert!(
             in_a >= completed,
             "{completed} were completed, {in_a} are there"

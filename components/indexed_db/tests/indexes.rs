@@ -10,13 +10,13 @@ use indexed_db::{
     TransactionId, TransactionMode,
 };
 use proptest::prelude::*;
-use storage::{KeyRange as StoredRange, Tree};
+use storage::{Batch, Direction, KeyRange as StoredRange, Tree};
 
 use crate::{Machine, error_name, generating_store, get, name, number, plain_store, value_of};
 
 const URL: &str = "https://example.org/";
 
-fn index(text: &str) -> IndexInfo {
+pub(crate) fn index(text: &str) -> IndexInfo {
     IndexInfo {
         name: name(text),
         key_path: KeyPath::String(name(text)),
@@ -183,6 +183,76 @@ fn records_are_found_by_their_keys_in_an_index() {
     assert_eq!(answers[4], Ok(Answer::Count(2)));
     assert_eq!(answers[5], Ok(Answer::Count(3)));
     assert_eq!(answers[6], Ok(Answer::Count(1)));
+}
+
+#[test]
+fn a_lookup_through_an_index_looks_at_nothing_else() {
+    let mut machine = Machine::new();
+    let client = machine.client(URL);
+    let connection = indexed(&mut machine, client);
+    let puts = (1..=9).map(|key| put(key, &[("i", &[key]), ("u", &[key])]));
+    machine.run(client, connection, puts.collect());
+    // Whoever comes by one of these fails: nothing that could be decoded, between the entries.
+    let mut batch = Batch::new();
+    let entries: Vec<Vec<u8>> = machine
+        .store
+        .keys(
+            Tree::IndexedDb,
+            StoredRange::prefix(&[2]),
+            Direction::Forward,
+        )
+        .map(Result::unwrap)
+        .collect();
+    for entry in entries {
+        let encoded = number(5).encode().unwrap();
+        // Entries end with the key in the index and that of the record.
+        if !entry.ends_with(&[&encoded[..], &encoded].concat()) {
+            continue;
+        }
+        let prefix = &entry[..entry.len() - 2 * encoded.len()];
+        for neighbour in [4, 5] {
+            let mut malformed = number(neighbour).encode().unwrap();
+            malformed.push(0xFF);
+            batch.put(
+                Tree::IndexedDb,
+                &[prefix, &malformed].concat(),
+                1,
+                Vec::new(),
+            );
+        }
+    }
+    assert_eq!(batch.len(), 4, "in both indexes");
+    machine.store.commit(batch).unwrap();
+    let lookup = |key_only| Operation::Get {
+        store: name("a"),
+        index: Some(name("i")),
+        range: KeyRange::only(number(5)),
+        key_only,
+    };
+    let count = Operation::Count {
+        store: name("a"),
+        index: Some(name("i")),
+        range: KeyRange::only(number(5)),
+    };
+    let position = Some((4, Some(4)));
+    let answers = machine.run(
+        client,
+        connection,
+        vec![
+            lookup(false),
+            lookup(true),
+            count,
+            iterate(CursorDirection::NextUnique, position, None, 1),
+            put(5, &[("i", &[5]), ("u", &[5])]),
+            all("i", CursorDirection::Next),
+        ],
+    );
+    assert_eq!(value_of(answers[0].clone()), Some(b"v5".to_vec()));
+    for answer in &answers[1..5] {
+        assert!(answer.is_ok(), "{answer:?}");
+    }
+    assert_eq!(answers[2], Ok(Answer::Count(1)));
+    assert_eq!(error_name(answers[5].clone()), "UnknownError");
 }
 
 #[test]
@@ -527,7 +597,7 @@ fn indexes_come_and_go_with_an_upgrade_and_leave_nothing() {
         .keys(
             Tree::IndexedDb,
             StoredRange::prefix(&[2]),
-            storage::Direction::Forward,
+            Direction::Forward,
         )
         .count();
     assert_eq!(entries, 1, "only the record is left");
@@ -630,7 +700,7 @@ fn databases_with_indexes_are_not_for_engines_that_do_not_know_of_them() {
         let mut databases = machine.store.scan(
             Tree::IndexedDb,
             StoredRange::prefix(&[1]),
-            storage::Direction::Forward,
+            Direction::Forward,
         );
         databases.next().unwrap().unwrap().1.version
     };

@@ -4,10 +4,11 @@ use base::channel::{Callback, Receiver, unbounded};
 use base::ids::ClientId;
 use indexed_db::{
     Answer, ConnectionId, IndexedDbClientHandle, IndexedDbEvent, IndexedDbHandle, IndexedDbMessage,
-    IndexedDbThread, Operation, TransactionMode,
+    IndexedDbThread, ObjectStoreInfo, Operation, TransactionMode,
 };
 use storage::{Store, StoreConfig};
 
+use crate::indexes::index;
 use crate::{generating_store, get, name, number, origin, plain_store, put, value_of};
 
 pub(crate) struct Client {
@@ -30,13 +31,18 @@ impl Client {
         self.events.recv().unwrap()
     }
 
-    /// Open a database with the stores `a` and `g`, creating it when it is not there.
+    /// Open a database with the stores `a`, which has an index `i`, and `g`, creating it when it is
+    /// not there.
     pub(crate) fn open(&self) -> ConnectionId {
         self.handle.open(name("db"), Some(1)).unwrap();
         loop {
             match self.next() {
                 IndexedDbEvent::UpgradeNeeded { transaction, .. } => {
-                    for store in [plain_store("a"), generating_store("g")] {
+                    let store = ObjectStoreInfo {
+                        indexes: vec![index("i")],
+                        ..plain_store("a")
+                    };
+                    for store in [store, generating_store("g")] {
                         let create = Operation::CreateObjectStore(store);
                         self.handle.operate(transaction, create).unwrap();
                     }
