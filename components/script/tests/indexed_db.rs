@@ -5,6 +5,7 @@ mod errors;
 mod host;
 mod indexes;
 mod keys;
+mod libraries;
 mod transactions;
 mod upgrades;
 mod values;
