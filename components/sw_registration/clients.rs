@@ -11,7 +11,7 @@ use sw_traits::{
 };
 use url::Url;
 
-use crate::jobs::{Job, JobPromise, JobType, RegisterOptions, Stage};
+use crate::jobs::{Job, JobPromise, JobType, RegisterOptions};
 use crate::machine::SwRegistrations;
 use crate::model::{Client, EventPurpose, QueuedEvent, Worker};
 
@@ -281,15 +281,11 @@ impl SwRegistrations {
         }
         // Steps 5 to 8
         let job = Job {
-            kind: JobType::Update,
             script_url: Some(newest.script_url.clone()),
             worker_type: newest.worker_type,
             update_via_cache: registration.update_via_cache,
             referrer: Some(client.description.creation_url.clone()),
-            stale: false,
-            promises: vec![promise],
-            settled: false,
-            stage: Stage::Queued,
+            ..Job::new(JobType::Update, Some(promise))
         };
         self.schedule_job((storage_key, scope), job).map(|()| None)
     }
@@ -301,17 +297,7 @@ impl SwRegistrations {
         };
         let storage_key = client.description.storage_key.clone();
         scope.set_fragment(None);
-        let job = Job {
-            kind: JobType::Unregister,
-            script_url: None,
-            worker_type: sw_traits::WorkerType::default(),
-            update_via_cache: sw_traits::UpdateViaCache::default(),
-            referrer: None,
-            stale: false,
-            promises: vec![promise],
-            settled: false,
-            stage: Stage::Queued,
-        };
+        let job = Job::new(JobType::Unregister, Some(promise));
         self.schedule_job((storage_key, scope), job).map(|()| None)
     }
 

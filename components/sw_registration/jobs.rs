@@ -96,6 +96,21 @@ impl Stage {
 }
 
 impl Job {
+    /// <https://w3c.github.io/ServiceWorker/#create-job-algorithm>
+    pub(crate) fn new(kind: JobType, promise: Option<JobPromise>) -> Self {
+        Self {
+            kind,
+            script_url: None,
+            worker_type: WorkerType::default(),
+            update_via_cache: UpdateViaCache::default(),
+            referrer: None,
+            stale: false,
+            promises: promise.into_iter().collect(),
+            settled: false,
+            stage: Stage::Queued,
+        }
+    }
+
     /// Whether the main script may come from a cache when the registration is not stale.
     ///
     /// The spec asks the registration, which gets the job's mode at the end; upstream's tests, and so
@@ -156,15 +171,11 @@ impl SwRegistrations {
         self.check_url("scope", &scope)?;
         // Steps 10 to 14
         let job = Job {
-            kind: JobType::Register,
             script_url: Some(script_url),
             worker_type: options.worker_type,
             update_via_cache: options.update_via_cache,
             referrer: Some(referrer),
-            stale: false,
-            promises: vec![promise],
-            settled: false,
-            stage: Stage::Queued,
+            ..Job::new(JobType::Register, Some(promise))
         };
         self.schedule_job((storage_key, scope), job)
     }

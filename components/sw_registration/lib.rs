@@ -13,7 +13,9 @@
 //! | `scope_map` | the registration map and scope match |
 //! | `jobs` | job queues, Register, Unregister |
 //! | `update` | Update: loading, checks, byte-for-byte comparison |
-//! | `lifecycle` | Install, Activate, Clear, and what of them is stored |
+//! | `script_checks` | what a main script and its headers must be |
+//! | `lifecycle` | Install, Activate, Clear |
+//! | `stored` | how a registration gets into the store |
 //! | `workers` | starting and stopping workers, their events and time limits |
 //! | `events` | functional events |
 //! | `clients` | clients and their requests |
@@ -116,6 +118,8 @@ mod policy;
 pub mod read;
 mod records;
 mod scope_map;
+mod script_checks;
+mod stored;
 mod thread;
 mod timers;
 mod update;

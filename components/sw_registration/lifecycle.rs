@@ -1,18 +1,16 @@
-//! Install, activate, clear, and what is stored of them.
+//! Install, activate, clear.
 
 use std::collections::BTreeMap;
 
 use base::StorageKey;
 use base::exception::DomException;
 use base::ids::{ClientId, RegistrationId, WorkerId};
-use storage::{Batch, EncodingError};
 use sw_traits::{EventOutcome, ServiceWorkerState, SwClientEvent, SwNotification, WorkerEvent};
 
 use crate::jobs::JobKey;
 use crate::machine::{CommitPurpose, SwRegistrations, Task};
-use crate::model::{EventPurpose, PendingActivation, QueuedEvent, Registration, RunState};
-use crate::records::{RegistrationRecord, put_registration, put_scripts, removal_of_origin};
-use crate::update::scripts_place;
+use crate::model::{EventPurpose, PendingActivation, QueuedEvent, RunState};
+use crate::records::removal_of_origin;
 
 /// The place of a worker in its registration.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -532,114 +530,6 @@ impl SwRegistrations {
                 .is_some_and(|found| found.unregistered)
             {
                 self.clear_registration(registration);
-            }
-        }
-    }
-
-    /// The changes that store a registration as it is, with the scripts of `new_worker`, and the
-    /// versions whose scripts they drop.
-    pub(crate) fn record_batch(
-        &mut self,
-        id: RegistrationId,
-        new_worker: Option<WorkerId>,
-    ) -> (Result<Batch, EncodingError>, Vec<u64>) {
-        let Some(registration) = self.registrations.get(&id) else {
-            return (Ok(Batch::new()), Vec::new());
-        };
-        let worker = |id: Option<WorkerId>, state: ServiceWorkerState| {
-            let worker = id.and_then(|id| self.workers.get(&id))?;
-            Some(worker.record(state))
-        };
-        let active_state = registration
-            .active
-            .and_then(|id| self.workers.get(&id))
-            .map_or(ServiceWorkerState::Activated, |active| active.state);
-        // A worker whose commit is on its way counts as the waiting one. Until it is, the former
-        // waiting worker keeps its scripts, for the case that the commit fails.
-        let record = RegistrationRecord {
-            ordinal: registration.ordinal,
-            update_via_cache: registration.update_via_cache,
-            last_update_check: registration.last_update_check,
-            navigation_preload: registration.navigation_preload.clone(),
-            waiting: worker(
-                registration.storing.or(registration.waiting),
-                ServiceWorkerState::Installed,
-            ),
-            active: worker(registration.active, active_state),
-        };
-        let in_use: Vec<u64> = [
-            registration.storing,
-            registration.waiting,
-            registration.active,
-        ]
-        .into_iter()
-        .flatten()
-        .filter_map(|id| self.workers.get(&id).map(|worker| worker.version))
-        .collect();
-        let dropped: Vec<u64> = registration
-            .stored_versions
-            .iter()
-            .copied()
-            .filter(|version| !in_use.contains(version))
-            .collect();
-        let batch = self.encode_record(registration, &record, new_worker, &dropped);
-        if let Some(registration) = self.registrations.get_mut(&id) {
-            registration.stored_versions.extend(in_use);
-        }
-        (batch, dropped)
-    }
-
-    fn encode_record(
-        &self,
-        registration: &Registration,
-        record: &RegistrationRecord,
-        new_worker: Option<WorkerId>,
-        dropped: &[u64],
-    ) -> Result<Batch, EncodingError> {
-        let mut batch = Batch::new();
-        put_registration(
-            &mut batch,
-            &registration.storage_key,
-            &registration.scope,
-            record,
-        )?;
-        if let Some(worker) = new_worker.and_then(|id| self.workers.get(&id))
-            && let Some(scripts) = &worker.scripts
-        {
-            put_scripts(&mut batch, &scripts_place(registration, worker), scripts)?;
-        }
-        for &version in dropped {
-            let place = crate::ScriptsPlace {
-                storage_key: registration.storage_key.clone(),
-                scope: registration.scope.clone(),
-                version,
-            };
-            batch.remove_prefix(
-                storage::Tree::Scripts,
-                &crate::records::scripts_prefix(&place),
-            );
-        }
-        Ok(batch)
-    }
-
-    pub(crate) fn record_stored(
-        &mut self,
-        id: RegistrationId,
-        dropped: &[u64],
-        result: Result<(), String>,
-    ) {
-        let Some(registration) = self.registrations.get_mut(&id) else {
-            return;
-        };
-        match result {
-            Ok(()) => registration
-                .stored_versions
-                .retain(|version| !dropped.contains(version)),
-            Err(error) => {
-                log::error!(
-                    "the registration of {} was not stored: {error}",
-                    registration.scope
-                );
             }
         }
     }

@@ -8,16 +8,16 @@ use base::time::{Deadline, Timestamp};
 use storage::{Batch, EncodingError};
 use sw_traits::{
     ClientDescription, ClientUpdate, EventOutcome, LoadedScript, RegistrationInfo,
-    RegistrationSnapshot, ScriptResourceMap, ServiceWorkerState, SwAnswer, SwClientEvent,
-    SwNotification, SwRequest, WindowResult, WorkerEvent, WorkerHostEvent,
+    RegistrationSnapshot, ScriptResourceMap, SwAnswer, SwClientEvent, SwNotification, SwRequest,
+    WindowResult, WorkerEvent, WorkerHostEvent,
 };
 use url::Url;
 
 use crate::jobs::{Job, JobKey};
-use crate::model::{Client, InFlight, PendingActivation, Registration, RunState, Worker};
+use crate::model::{Client, InFlight, Registration, RunState, Worker};
 use crate::output::Output;
 use crate::policy::SwPolicy;
-use crate::records::{StoredRegistration, WorkerRecord};
+use crate::records::StoredRegistration;
 use crate::scope_map::ScopeMap;
 use crate::timers::{Timer, Timers};
 use crate::window_requests::PendingWindowRequest;
@@ -538,86 +538,5 @@ impl SwRegistrations {
             next_version: 1,
             functional_events: VecDeque::new(),
         })
-    }
-
-    fn restore(&mut self, stored: StoredRegistration) {
-        let StoredRegistration {
-            storage_key,
-            scope,
-            record,
-        } = stored;
-        let registration = self.new_registration(storage_key, scope, record.ordinal);
-        let id = registration.id;
-        registration.update_via_cache = record.update_via_cache;
-        registration.last_update_check = record.last_update_check;
-        registration.navigation_preload = record.navigation_preload;
-        // A worker that was being activated counts as activated: neither a crash nor the end of
-        // the engine keeps it from getting there.
-        let active = record
-            .active
-            .map(|active| self.restore_worker(id, active, ServiceWorkerState::Activated));
-        let waiting = record
-            .waiting
-            .map(|waiting| self.restore_worker(id, waiting, ServiceWorkerState::Installed));
-        let Some(registration) = self.registrations.get_mut(&id) else {
-            return;
-        };
-        registration.active = active;
-        registration.waiting = waiting;
-        if active.is_some() {
-            let storage_key = registration.storage_key.clone();
-            let scope = registration.scope.clone();
-            let ordinal = registration.ordinal;
-            self.notify(SwNotification::Activated {
-                storage_key,
-                scope,
-                ordinal,
-            });
-        }
-        // No client can be using it, so that a waiting worker is promoted, as the spec wants.
-        self.tasks.push_back(Task::TryActivate(id));
-    }
-
-    fn restore_worker(
-        &mut self,
-        registration: RegistrationId,
-        record: WorkerRecord,
-        state: ServiceWorkerState,
-    ) -> WorkerId {
-        let id = WorkerId(self.next_id());
-        if let Some(registration) = self.registrations.get_mut(&registration) {
-            registration.stored_versions.insert(record.version);
-            registration.next_version = registration
-                .next_version
-                .max(record.version.saturating_add(1));
-        }
-        let (script_count, script_bytes) = record.scripts;
-        let worker = Worker {
-            id,
-            registration,
-            version: record.version,
-            script_url: record.script_url,
-            worker_type: record.worker_type,
-            state,
-            scripts: None,
-            script_count,
-            script_bytes,
-            used_scripts: BTreeSet::new(),
-            unavailable_scripts: BTreeSet::new(),
-            is_stored: true,
-            event_types: Some(record.event_types.into_iter().collect()),
-            skip_waiting: false,
-            run: RunState::Stopped,
-            counted_for: None,
-            reading: false,
-            evaluating_for: None,
-            queue: VecDeque::new(),
-            in_flight: BTreeSet::new(),
-            alive_since: EventId(0),
-            idle_since: None,
-            activation: PendingActivation::default(),
-        };
-        self.workers.insert(id, worker);
-        id
     }
 }

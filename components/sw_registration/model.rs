@@ -148,6 +148,41 @@ pub(crate) enum RunState {
 }
 
 impl Worker {
+    /// A worker that does not run and has no scripts yet.
+    pub(crate) fn new(
+        id: WorkerId,
+        registration: RegistrationId,
+        version: u64,
+        (script_url, worker_type): (Url, WorkerType),
+        state: ServiceWorkerState,
+    ) -> Self {
+        Self {
+            id,
+            registration,
+            version,
+            script_url,
+            worker_type,
+            state,
+            scripts: None,
+            script_count: 0,
+            script_bytes: 0,
+            used_scripts: BTreeSet::new(),
+            unavailable_scripts: BTreeSet::new(),
+            is_stored: false,
+            event_types: None,
+            skip_waiting: false,
+            run: RunState::Stopped,
+            counted_for: None,
+            reading: false,
+            evaluating_for: None,
+            queue: VecDeque::new(),
+            in_flight: BTreeSet::new(),
+            alive_since: EventId(0),
+            idle_since: None,
+            activation: PendingActivation::default(),
+        }
+    }
+
     pub(crate) fn info(&self) -> ServiceWorkerInfo {
         ServiceWorkerInfo {
             id: self.id,

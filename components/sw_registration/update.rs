@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base::exception::{DomException, ErrorClass};
-use base::ids::{EventId, RegistrationId, WorkerId};
+use base::ids::{RegistrationId, WorkerId};
 use sw_traits::{
     LoadedScript, ScriptRequest, ScriptResource, ScriptResourceMap, ServiceWorkerState,
     UpdateViaCache, WorkerType,
@@ -11,9 +11,11 @@ use sw_traits::{
 use url::Url;
 
 use crate::jobs::{Job, JobKey, JobType, Stage, UpdatedScripts};
-use crate::machine::{CommitPurpose, SwRegistrations};
-use crate::model::{PendingActivation, Registration, RunState, Worker, bytes_of};
-use crate::output::{Output, ScriptsPlace};
+use crate::machine::SwRegistrations;
+use crate::model::{Registration, RunState, Worker, bytes_of};
+use crate::output::Output;
+use crate::script_checks::{is_javascript, max_scope};
+use crate::stored::scripts_place;
 
 impl SwRegistrations {
     /// <https://w3c.github.io/ServiceWorker/#update-algorithm>
@@ -494,29 +496,18 @@ impl SwRegistrations {
                 registration.next_version - 1
             });
         let worker = Worker {
-            id,
-            registration,
-            version,
-            script_url,
-            worker_type,
-            state: ServiceWorkerState::Parsed,
             script_count: scripts.len(),
             script_bytes: bytes_of(&scripts),
-            used_scripts: BTreeSet::new(),
             unavailable_scripts: updated.unavailable,
             scripts: Some(scripts),
-            is_stored: false,
-            event_types: None,
-            skip_waiting: false,
-            run: RunState::Stopped,
-            counted_for: None,
-            reading: false,
             evaluating_for: Some(job.clone()),
-            queue: VecDeque::new(),
-            in_flight: BTreeSet::new(),
-            alive_since: EventId(0),
-            idle_since: None,
-            activation: PendingActivation::default(),
+            ..Worker::new(
+                id,
+                registration,
+                version,
+                (script_url, worker_type),
+                ServiceWorkerState::Parsed,
+            )
         };
         self.workers.insert(id, worker);
         id
@@ -570,15 +561,10 @@ impl SwRegistrations {
         }
         // Steps 2 to 4
         let job = Job {
-            kind: JobType::Update,
             script_url: Some(newest.script_url.clone()),
             worker_type: newest.worker_type,
             update_via_cache: registration.update_via_cache,
-            referrer: None,
-            stale: false,
-            promises: Vec::new(),
-            settled: false,
-            stage: Stage::Queued,
+            ..Job::new(JobType::Update, None)
         };
         // Step 5: without a promise nothing can be refused.
         let _ = self.schedule_job(key, job);
@@ -593,83 +579,4 @@ impl SwRegistrations {
             self.soft_update(id);
         }
     }
-
-    /// Store the current state of a stored registration; nothing waits for it.
-    pub(crate) fn refresh_record(&mut self, id: RegistrationId) {
-        let Some(registration) = self.registrations.get_mut(&id) else {
-            return;
-        };
-        if registration.unregistered
-            || registration.being_removed
-            || registration.stored_versions.is_empty()
-        {
-            return;
-        }
-        // If the batch with the scripts of a new worker failed, and this one did not, the store
-        // would have a worker without scripts.
-        if registration.storing.is_some() {
-            registration.refresh_when_stored = true;
-            return;
-        }
-        let (batch, dropped) = self.record_batch(id, None);
-        self.commit(
-            batch,
-            CommitPurpose::Refresh {
-                registration: id,
-                dropped,
-            },
-        );
-    }
-}
-
-pub(crate) fn scripts_place(registration: &Registration, worker: &Worker) -> ScriptsPlace {
-    ScriptsPlace {
-        storage_key: registration.storage_key.clone(),
-        scope: registration.scope.clone(),
-        version: worker.version,
-    }
-}
-
-/// The path under which the scope of a script must be; none when the server names another origin.
-fn max_scope(script: &ScriptResource) -> Result<Option<String>, DomException> {
-    let header = script.header("service-worker-allowed");
-    let allowed = header.as_deref().unwrap_or("./");
-    let max_scope = script.url.join(allowed).map_err(|error| {
-        DomException::type_error(format!(
-            "the Service-Worker-Allowed header of {}, \"{allowed}\", is not a URL: {error}",
-            script.url
-        ))
-    })?;
-    let same_origin = max_scope.origin() == script.url.origin();
-    Ok(same_origin.then(|| max_scope.path().to_owned()))
-}
-
-/// <https://mimesniff.spec.whatwg.org/#javascript-mime-type>, parameters left aside.
-fn is_javascript(script: &ScriptResource) -> bool {
-    let content_type = script.header("content-type").unwrap_or_default();
-    let essence = content_type
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .to_ascii_lowercase();
-    matches!(
-        essence.as_str(),
-        "application/ecmascript"
-            | "application/javascript"
-            | "application/x-ecmascript"
-            | "application/x-javascript"
-            | "text/ecmascript"
-            | "text/javascript"
-            | "text/javascript1.0"
-            | "text/javascript1.1"
-            | "text/javascript1.2"
-            | "text/javascript1.3"
-            | "text/javascript1.4"
-            | "text/javascript1.5"
-            | "text/jscript"
-            | "text/livescript"
-            | "text/x-ecmascript"
-            | "text/x-javascript"
-    )
 }

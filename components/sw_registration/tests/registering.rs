@@ -182,6 +182,10 @@ fn every_javascript_mime_type_will_do() {
         "text/javascript",
         "Application/JavaScript;charset=x",
         " text/ecmascript ",
+        "text/html, text/javascript",
+        "text/javascript, */*",
+        "text/javascript;x=\"1,2\"",
+        "text/javascript, nothing",
     ] {
         let mut world = world();
         let page = world.attach(PAGE);
@@ -190,6 +194,18 @@ fn every_javascript_mime_type_will_do() {
         world.server.insert(url(SCRIPT), Ok(loaded));
         world.ask_registration(page, register(SCRIPT));
     }
+}
+
+#[test]
+fn of_several_mime_types_the_last_one_counts() {
+    let mut world = world();
+    let page = world.attach(PAGE);
+    let mut loaded = script(SCRIPT, "install");
+    loaded.resource.headers = ["text/javascript", "text/html"]
+        .map(|value| header("content-type", value))
+        .to_vec();
+    world.server.insert(url(SCRIPT), Ok(loaded));
+    assert_eq!(world.ask_error(page, register(SCRIPT)), "SecurityError");
 }
 
 #[test]
