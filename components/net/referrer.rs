@@ -95,6 +95,21 @@ impl ReferrerPolicy {
         }
     }
 
+    /// What the last of these URLs learns of `referrer`, each of which redirects to the next: never
+    /// more than the ones before it.
+    ///
+    /// <https://fetch.spec.whatwg.org/#concept-main-fetch>, step 8
+    pub fn referrer_along<'a>(
+        self,
+        referrer: &Url,
+        urls: impl IntoIterator<Item = &'a Url>,
+    ) -> Option<Url> {
+        urls.into_iter()
+            .try_fold(referrer.clone(), |referrer, url| {
+                Url::parse(&self.referrer(&referrer, url)?).ok()
+            })
+    }
+
     /// Whether a request that may change something must not tell its origin to `url`.
     ///
     /// <https://fetch.spec.whatwg.org/#append-a-request-origin-header>, step 4.1
@@ -166,6 +181,40 @@ mod tests {
         assert_eq!(told.as_deref(), Some("https://a.example/"));
         let insecure = policy.referrer(&url("http://a.example/x"), &url("http://b.example/"));
         assert_eq!(insecure.as_deref(), Some("http://a.example/"));
+    }
+
+    #[test]
+    fn a_detour_takes_from_the_referrer_for_good() {
+        let from = url("https://a.example/x?y#z");
+        let along = |policy: &str, urls: &[&str]| {
+            let urls: Vec<Url> = urls.iter().map(|text| url(text)).collect();
+            let policy = ReferrerPolicy::parse(policy).unwrap();
+            policy.referrer_along(&from, &urls).map(String::from)
+        };
+        let (own, other) = ("https://a.example/", "https://b.example/");
+        let insecure = "http://a.example/";
+        for (policy, urls, told) in [
+            ("same-origin", vec![own], Some("https://a.example/x?y")),
+            ("same-origin", vec![own, other, own], None),
+            (
+                "origin-when-cross-origin",
+                vec![own, own],
+                Some("https://a.example/x?y"),
+            ),
+            (
+                "origin-when-cross-origin",
+                vec![other, own],
+                Some("https://a.example/"),
+            ),
+            ("strict-origin", vec![insecure, own], None),
+            (
+                "unsafe-url",
+                vec![other, insecure],
+                Some("https://a.example/x?y"),
+            ),
+        ] {
+            assert_eq!(along(policy, &urls).as_deref(), told, "{policy} {urls:?}");
+        }
     }
 
     #[test]

@@ -78,7 +78,7 @@ pub struct Environment {
     /// The components that its scripts reach.
     pub services: Services,
     base_url: RefCell<Url>,
-    referrer_url: RefCell<Url>,
+    referrer_source: RefCell<Option<Url>>,
     referrer_policy: Cell<ReferrerPolicy>,
 }
 
@@ -94,7 +94,7 @@ impl Environment {
             registration_scope: None,
             services,
             base_url: RefCell::new(creation_url.clone()),
-            referrer_url: RefCell::new(creation_url.clone()),
+            referrer_source: RefCell::new(Some(creation_url.clone())),
             referrer_policy: Cell::default(),
             creation_url,
         }
@@ -132,6 +132,9 @@ impl Environment {
 
     /// With an origin and a base URL that are not those of its URL.
     pub(crate) fn inherited(self, origin: Origin, base_url: Url) -> Self {
+        if origin.tuple.is_none() {
+            self.referrer_source.take();
+        }
         Self {
             origin: origin.tuple.clone(),
             full_origin: origin,
@@ -180,21 +183,24 @@ impl Environment {
         self.base_url.borrow().clone()
     }
 
-    /// The URL from which it asks servers: that of its document now, or of the document around a
-    /// `srcdoc` document.
-    ///
-    /// <https://w3c.github.io/webappsec-referrer-policy/#determine-requests-referrer>
-    pub(crate) fn referrer_url(&self) -> Url {
-        self.referrer_url.borrow().clone()
-    }
-
-    pub(crate) fn set_referrer_url(&self, url: Url) {
-        self.referrer_url.replace(url);
-    }
-
     /// The document's URL, or its `base` element, has changed.
     pub(crate) fn set_base_url(&self, url: Url) {
         self.base_url.replace(url);
+    }
+
+    /// The URL that its requests tell of, as far as the policy lets them. Documents with an opaque
+    /// origin tell nothing.
+    ///
+    /// <https://w3c.github.io/webappsec-referrer-policy/#determine-requests-referrer>, step 3
+    pub(crate) fn referrer_source(&self) -> Option<Url> {
+        self.referrer_source.borrow().clone()
+    }
+
+    /// Its requests tell of this URL from now on, if they tell anything.
+    pub(crate) fn set_referrer_source(&self, url: Url) {
+        if let Some(source) = &mut *self.referrer_source.borrow_mut() {
+            *source = url;
+        }
     }
 
     /// How much of its URL its requests tell, unless they say themselves.

@@ -8,11 +8,11 @@ use std::sync::Arc;
 use base::StorageKey;
 use base::channel::Callback;
 use base::exception::DomExceptionName;
-use sync_traits::{PermissionChange, PermissionName, PermissionObserver, PermissionState};
+use sync_traits::{PermissionChange, PermissionObserver, PermissionState};
 
 use crate::bindings::weak::{WeakEntry, WeakTable};
 use crate::bindings::{Dom, Error, Fallible, NoTrace, Realm, Traceable, Tracer};
-use crate::dom::permission_status::PermissionStatus;
+use crate::dom::permission_status::{Feature, PermissionStatus};
 use crate::environment::Environment;
 use crate::event_loop::EventLoop;
 
@@ -60,15 +60,15 @@ impl PermissionWatch {
         Ok(watch)
     }
 
-    /// What a permission of the realm's origin is now.
-    pub(crate) fn state(&self, name: PermissionName) -> PermissionState {
+    /// Whether the realm's origin may use a feature now.
+    pub(crate) fn state(&self, feature: Feature) -> PermissionState {
         let environment = &self.environment.0;
-        environment
-            .origin
-            .as_ref()
-            .map_or(PermissionState::Denied, |origin| {
+        match (feature, &environment.origin) {
+            (Feature::Decided(name), Some(origin)) => {
                 environment.services.permissions.state(origin, name)
-            })
+            }
+            _ => PermissionState::Denied,
+        }
     }
 
     /// A place for an object that is about to be made.
@@ -100,7 +100,7 @@ impl PermissionWatch {
         // In the order in which they were made.
         for key in self.all.keys() {
             if let Some(status) = self.all.get(key)
-                && status.permission() == change.name
+                && status.feature() == Feature::Decided(change.name)
                 && status.update(realm, change.state).is_err()
             {
                 log::error!("a change of a permission is not told: out of memory");

@@ -1,8 +1,6 @@
 //! <https://w3c.github.io/permissions/#permissions-interface>
 
-use sync_traits::PermissionName;
-
-use super::permission_status::PermissionStatus;
+use super::permission_status::{Feature, PermissionStatus};
 use crate::bindings::convert::Object;
 use crate::bindings::generated::{PermissionDescriptor, PermissionsMethods};
 use crate::bindings::{Dom, Error, Fallible, Promise, Realm, Reflector};
@@ -29,13 +27,11 @@ impl PermissionsMethods for Permissions {
         // Step 2 and 3
         let descriptor = PermissionDescriptor::from_js(realm, &permission_desc.0)?;
         // Step 4: nothing is told apart besides the name.
-        let name: PermissionName =
-            descriptor.name.to_string().parse().map_err(|error| {
-                Error::Type(format!("The permission cannot be queried: {error}."))
-            })?;
+        let feature = Feature::parse(&descriptor.name.to_string())
+            .map_err(|error| Error::Type(format!("The permission cannot be queried: {error}.")))?;
         // Step 5 to 8: the answer is at hand.
         let watch = PermissionWatch::of(realm)?;
-        let status = PermissionStatus::create(realm, &watch, name)?;
+        let status = PermissionStatus::create(realm, &watch, feature)?;
         Promise::resolved(realm, &status)
     }
 }

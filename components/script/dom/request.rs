@@ -178,7 +178,7 @@ impl Request {
             registration_scope: environment.registration_scope.clone(),
             referrer: match &settings.referrer {
                 Referrer::None => None,
-                Referrer::Client => Some(environment.referrer_url()),
+                Referrer::Client => environment.referrer_source(),
                 Referrer::Url(url) => Some(url.clone()),
             },
             // The empty one is the document's or worker's own.

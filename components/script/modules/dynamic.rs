@@ -68,17 +68,15 @@ pub(crate) fn import_dynamically(
     let Some((importer, referrer, url)) = parts(name) else {
         return Err(Error::Type("There is nothing to import.".to_owned()));
     };
-    let credentials = ModuleMap::of(realm)
-        .script_by_name(importer)
-        .map_or(CredentialsMode::SameOrigin, |script| {
-            script.options.credentials
-        });
+    let importer = ModuleMap::of(realm).script_by_name(importer);
+    let options = importer.map(|script| script.options);
     let root = Wanted {
         url,
-        referrer,
+        referrer: Some(referrer),
         options: FetchOptions {
-            credentials,
+            credentials: options.map_or(CredentialsMode::SameOrigin, |options| options.credentials),
             destination: Destination::Script,
+            referrer_policy: options.and_then(|options| options.referrer_policy),
         },
         is_top_level: true,
     };

@@ -1,6 +1,8 @@
 //! Getting graphs of modules, over the network or from wherever a service worker has them.
 
-use net::{Destination, FetchResult, Request, RequestMode, is_javascript_mime_type};
+use net::{
+    Destination, FetchResult, ReferrerPolicy, Request, RequestMode, is_javascript_mime_type,
+};
 use url::Url;
 
 use super::dynamic;
@@ -16,6 +18,8 @@ pub(crate) struct ModuleSource {
     pub(crate) text: String,
     /// Where it came from in the end.
     pub(crate) url: Url,
+    /// That of its server, for what it imports.
+    pub(crate) referrer_policy: Option<ReferrerPolicy>,
 }
 
 /// Fetches a module and all that it imports. `then` may be called before this returns. A worker's
@@ -23,16 +27,7 @@ pub(crate) struct ModuleSource {
 ///
 /// <https://html.spec.whatwg.org/multipage/webappapis.html#fetch-a-module-script-tree>,
 /// <https://html.spec.whatwg.org/multipage/webappapis.html#fetch-a-module-worker-script-tree>
-pub(crate) fn fetch_graph(realm: &Realm, url: Url, options: FetchOptions, then: WhenFetched) {
-    let Ok(environment) = Environment::of(realm) else {
-        return;
-    };
-    let root = Wanted {
-        url,
-        referrer: environment.creation_url.clone(),
-        options,
-        is_top_level: true,
-    };
+pub(crate) fn fetch_graph(realm: &Realm, root: Wanted, then: WhenFetched) {
     wait_for(realm, root, Then::Call(then));
 }
 
@@ -107,7 +102,10 @@ fn start(realm: &Realm, wanted: Wanted) {
     let started = fetch_for_realm(realm, request, move |realm, result| {
         let map = ModuleMap::of(realm);
         match source_in(&wanted.url, result) {
-            Ok(source) => add(realm, &map, &wanted.url, source, wanted.options),
+            Ok(source) => {
+                let options = options_of(realm, &wanted, &source);
+                add(realm, &map, &wanted.url, source, options);
+            }
             Err(reason) => map.add_failed(&wanted.url, reason),
         }
         advance(realm);
@@ -117,14 +115,33 @@ fn start(realm: &Realm, wanted: Wanted) {
     }
 }
 
-/// Steps 6 to 11 of the algorithm, up to the request.
-fn request(environment: &Environment, wanted: &Wanted) -> Request {
-    let is_worker = matches!(
+/// How the module and what it imports are fetched from now on: as its server says.
+fn options_of(realm: &Realm, wanted: &Wanted, source: &ModuleSource) -> FetchOptions {
+    let mut options = wanted.options;
+    if is_worker(wanted) && wanted.is_top_level {
+        // Up to here it was the one of whoever has started the worker.
+        options.referrer_policy = None;
+        if let (Some(policy), Ok(environment)) = (source.referrer_policy, Environment::of(realm)) {
+            environment.set_referrer_policy(policy);
+        }
+    }
+    FetchOptions {
+        referrer_policy: source.referrer_policy.or(options.referrer_policy),
+        ..options
+    }
+}
+
+fn is_worker(wanted: &Wanted) -> bool {
+    matches!(
         wanted.options.destination,
         Destination::Worker | Destination::SharedWorker | Destination::ServiceWorker
-    );
+    )
+}
+
+/// Steps 6 to 11 of the algorithm, up to the request.
+fn request(environment: &Environment, wanted: &Wanted) -> Request {
     Request {
-        mode: if is_worker && wanted.is_top_level {
+        mode: if is_worker(wanted) && wanted.is_top_level {
             RequestMode::SameOrigin
         } else {
             RequestMode::Cors
@@ -134,8 +151,11 @@ fn request(environment: &Environment, wanted: &Wanted) -> Request {
         ancestor_origins: environment.ancestor_origins.clone(),
         registration_scope: environment.registration_scope.clone(),
         destination: wanted.options.destination,
-        referrer: Some(wanted.referrer.clone()),
-        referrer_policy: environment.referrer_policy(),
+        referrer: wanted.referrer.clone(),
+        referrer_policy: wanted
+            .options
+            .referrer_policy
+            .unwrap_or_else(|| environment.referrer_policy()),
         ..Request::new(wanted.url.clone())
     }
 }
@@ -158,7 +178,9 @@ fn source_in(url: &Url, result: FetchResult) -> Result<ModuleSource, String> {
             "its type \"{content_type}\" is not one of JavaScript"
         ));
     }
+    let policy = response.header("referrer-policy").unwrap_or_default();
     Ok(ModuleSource {
+        referrer_policy: ReferrerPolicy::from_header(&String::from_utf8_lossy(&policy)),
         text: decode(&response.body),
         url: response.url.unwrap_or_else(|| url.clone()),
     })
@@ -176,8 +198,7 @@ fn add(realm: &Realm, map: &ModuleMap, url: &Url, source: ModuleSource, options:
     map.add_script(url.to_string(), script);
 }
 
-/// Gets a module and all that it imports with `load`, which is given a URL and that of the script
-/// that asks. Returns the name of the root in the map.
+/// Gets a module and all that it imports with `load`. Returns the name of the root in the map.
 ///
 /// # Errors
 ///
@@ -186,12 +207,12 @@ pub(crate) fn load_graph(
     realm: &Realm,
     url: &Url,
     options: FetchOptions,
-    load: impl Fn(&Url, &Url) -> Fallible<ModuleSource>,
+    load: impl Fn(&Wanted) -> Fallible<ModuleSource>,
 ) -> Fallible<String> {
     let map = ModuleMap::of(realm);
     let root = Wanted {
         url: url.clone(),
-        referrer: url.clone(),
+        referrer: Some(url.clone()),
         options,
         is_top_level: true,
     };
@@ -201,7 +222,8 @@ pub(crate) fn load_graph(
             Graph::Failed(reason) => return Err(Error::Type(reason)),
             Graph::Incomplete(wanted) => {
                 for wanted in wanted {
-                    let source = load(&wanted.url, &wanted.referrer)?;
+                    let source = load(&wanted)?;
+                    let options = options_of(realm, &wanted, &source);
                     add(realm, &map, &wanted.url, source, options);
                 }
             }

@@ -95,12 +95,13 @@ impl Traceable for Waiting {
 
 /// A module that has to be fetched.
 #[derive(Clone)]
-pub(super) struct Wanted {
-    pub(super) url: Url,
-    pub(super) referrer: Url,
-    pub(super) options: FetchOptions,
+pub(crate) struct Wanted {
+    pub(crate) url: Url,
+    /// What the request tells of, as far as the policy lets it.
+    pub(crate) referrer: Option<Url>,
+    pub(crate) options: FetchOptions,
     /// Whether it is the root of its graph, and not an import.
-    pub(super) is_top_level: bool,
+    pub(crate) is_top_level: bool,
 }
 
 /// How far a graph is.
@@ -233,7 +234,7 @@ fn imports_of(
     script.requested.iter().map(|url| {
         let wanted = Wanted {
             url: url.clone(),
-            referrer: script.base_url.clone(),
+            referrer: Some(script.base_url.clone()),
             options: script.options,
             is_top_level: false,
         };

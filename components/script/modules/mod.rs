@@ -18,5 +18,6 @@ mod script;
 
 pub(crate) use self::dynamic::{import_dynamically, is_stand_in};
 pub(crate) use self::fetch::{ModuleSource, fetch_graph, fetch_inline_graph, load_graph};
+pub(crate) use self::map::Wanted;
 pub(crate) use self::run::{name_for_engine, requested_by_engine, run, run_and_report};
 pub(crate) use self::script::{FetchOptions, url_of_script};

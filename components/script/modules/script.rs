@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use net::{CredentialsMode, Destination};
+use net::{CredentialsMode, Destination, ReferrerPolicy};
 use url::Url;
 
 use crate::bindings::module::ModuleRecord;
@@ -17,6 +17,8 @@ pub(crate) struct FetchOptions {
     pub(crate) credentials: CredentialsMode,
     /// What the scripts are for.
     pub(crate) destination: Destination,
+    /// How much the requests tell of the referrer; `None` is the way of the document or worker.
+    pub(crate) referrer_policy: Option<ReferrerPolicy>,
 }
 
 /// <https://html.spec.whatwg.org/multipage/webappapis.html#module-script>

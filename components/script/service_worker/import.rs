@@ -1,6 +1,6 @@
 //! What a service worker imports: with `importScripts`, and as modules.
 
-use net::{CredentialsMode, Destination, Request, RequestMode, RequestOrigin};
+use net::{CredentialsMode, Destination, ReferrerPolicy, Request, RequestMode, RequestOrigin};
 use sw_traits::{ScriptResource, WorkerType};
 use url::Url;
 
@@ -17,8 +17,11 @@ use crate::worker::scripts::{self, ScriptWaiter, decode, unavailable};
 /// A `NetworkError` when it cannot be had.
 pub(crate) fn script_text(realm: &Realm, worker: &Worker, url: &Url) -> Fallible<String> {
     let environment = Environment::of(realm)?;
-    let referrer = worker.script_url.clone();
-    let resource = script_resource(realm, worker, &environment, url, &referrer)?;
+    let from = (
+        Some(worker.script_url.clone()),
+        environment.referrer_policy(),
+    );
+    let resource = script_resource(realm, worker, &environment, url, from)?;
     Ok(decode(&resource.body))
 }
 
@@ -28,6 +31,7 @@ pub(crate) fn script_text(realm: &Realm, worker: &Worker, url: &Url) -> Fallible
 const MODULE_OPTIONS: FetchOptions = FetchOptions {
     credentials: CredentialsMode::Omit,
     destination: Destination::ServiceWorker,
+    referrer_policy: None,
 };
 
 /// Gets the main module and all that it imports, from the stored scripts or as `importScripts`
@@ -38,18 +42,20 @@ const MODULE_OPTIONS: FetchOptions = FetchOptions {
 /// A `NetworkError` for a module that cannot be had.
 pub(super) fn load_modules(realm: &Realm, worker: &Worker) -> Fallible<String> {
     let environment = Environment::of(realm)?;
-    modules::load_graph(
-        realm,
-        &worker.script_url,
-        MODULE_OPTIONS,
-        |url, referrer| {
-            let resource = script_resource(realm, worker, &environment, url, referrer)?;
-            Ok(ModuleSource {
-                text: decode(&resource.body),
-                url: resource.response_url,
-            })
-        },
-    )
+    modules::load_graph(realm, &worker.script_url, MODULE_OPTIONS, |wanted| {
+        let policy = wanted.options.referrer_policy;
+        let from = (
+            wanted.referrer.clone(),
+            policy.unwrap_or_else(|| environment.referrer_policy()),
+        );
+        let resource = script_resource(realm, worker, &environment, &wanted.url, from)?;
+        let policy = resource.header("referrer-policy");
+        Ok(ModuleSource {
+            referrer_policy: policy.and_then(|policy| ReferrerPolicy::from_header(&policy)),
+            text: decode(&resource.body),
+            url: resource.response_url,
+        })
+    })
 }
 
 /// The steps that <https://w3c.github.io/ServiceWorker/#importscripts> takes to fetch a script.
@@ -58,7 +64,7 @@ fn script_resource(
     worker: &Worker,
     environment: &Environment,
     url: &Url,
-    referrer: &Url,
+    from: (Option<Url>, ReferrerPolicy),
 ) -> Fallible<ScriptResource> {
     // Step 4 and 5: what is stored needs no network.
     if let Some(resource) = worker.script(url) {
@@ -74,7 +80,7 @@ fn script_resource(
         return Err(unavailable(url, reason));
     }
     // Step 7 to 9
-    let request = request(worker, environment, url, referrer);
+    let request = request(worker, environment, url, from);
     let result = ScriptWaiter::of(realm)?.fetch(&environment.services.net, request);
     let response = match &result {
         Ok(Ok(response)) => response.unfiltered(),
@@ -94,7 +100,12 @@ fn script_resource(
     Ok(resource)
 }
 
-fn request(worker: &Worker, environment: &Environment, url: &Url, referrer: &Url) -> Request {
+fn request(
+    worker: &Worker,
+    environment: &Environment,
+    url: &Url,
+    (referrer, referrer_policy): (Option<Url>, ReferrerPolicy),
+) -> Request {
     let (mode, credentials, destination) = match worker.script_type {
         WorkerType::Classic => (
             RequestMode::NoCors,
@@ -113,8 +124,8 @@ fn request(worker: &Worker, environment: &Environment, url: &Url, referrer: &Url
         origin: RequestOrigin::Tuple(worker.storage_key.clone()),
         registration_scope: environment.registration_scope.clone(),
         destination,
-        referrer: Some(referrer.clone()),
-        referrer_policy: environment.referrer_policy(),
+        referrer,
+        referrer_policy,
         cache: if worker.imports_bypass_cache {
             net::CacheMode::NoCache
         } else {

@@ -9,6 +9,7 @@ mod loading;
 mod modules;
 mod network;
 mod nodes;
+mod referrers;
 mod workers;
 
 use std::collections::BTreeMap;

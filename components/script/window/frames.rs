@@ -158,7 +158,8 @@ fn process_attributes(
     context: &Rc<BrowsingContext>,
     is_initial: bool,
 ) {
-    let initiator = Initiator::of(realm);
+    let policy = attribute(page, element, "referrerpolicy");
+    let initiator = Initiator::of(realm).map(|it| it.with_referrer_policy(policy.as_deref()));
     // Step 1: what the document is in itself.
     if let Some(srcdoc) = attribute(page, element, "srcdoc") {
         let url = Url::parse("about:srcdoc").expect("about:srcdoc is a URL");

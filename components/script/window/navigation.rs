@@ -67,9 +67,7 @@ impl Navigation {
 
     /// The document that asks.
     pub(super) fn referrer(&self) -> Option<Url> {
-        self.initiator
-            .as_ref()
-            .map(|from| from.referrer_url.clone())
+        self.initiator.as_ref()?.referrer_source.clone()
     }
 }
 
@@ -78,7 +76,8 @@ impl Navigation {
 /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#source-snapshot-params>
 #[derive(Clone, Debug)]
 pub(crate) struct Initiator {
-    pub(super) referrer_url: Url,
+    /// What its requests tell of, as far as the policy lets them.
+    pub(super) referrer_source: Option<Url>,
     pub(super) origin: Origin,
     pub(super) base_url: Url,
     pub(super) client: ClientId,
@@ -93,7 +92,7 @@ impl Initiator {
         let environment = Environment::of(realm).ok()?;
         realm.service::<Page>()?;
         Some(Self {
-            referrer_url: environment.referrer_url(),
+            referrer_source: environment.referrer_source(),
             origin: environment.full_origin.clone(),
             base_url: environment.base_url(),
             client: environment.client,
@@ -105,6 +104,15 @@ impl Initiator {
 }
 
 impl Initiator {
+    /// With the policy that an element has a name of, if it has.
+    pub(super) fn with_referrer_policy(self, name: Option<&str>) -> Self {
+        let policy = name.and_then(|name| ReferrerPolicy::parse(&name.to_ascii_lowercase()));
+        Self {
+            referrer_policy: policy.unwrap_or(self.referrer_policy),
+            ..self
+        }
+    }
+
     /// The new document learns nothing of it.
     ///
     /// <https://html.spec.whatwg.org/multipage/links.html#link-type-noreferrer>
@@ -116,10 +124,17 @@ impl Initiator {
         }
     }
 
-    /// What a document at this URL learns of where its reader came from.
-    fn referrer_for(&self, url: &Url) -> Option<Url> {
-        let referrer = self.referrer_policy.referrer(&self.referrer_url, url)?;
-        Url::parse(&referrer).ok()
+    /// What a document learns of where its reader came from. One that is not fetched counts as
+    /// one of the asker's own.
+    fn referrer_for(&self, loaded: &Loaded, is_fetched: bool) -> Option<Url> {
+        let source = self.referrer_source.as_ref()?;
+        let policy = self.referrer_policy;
+        if is_fetched {
+            let urls = loaded.redirected_from.iter().chain([&loaded.url]);
+            policy.referrer_along(source, urls)
+        } else {
+            policy.referrer_along(source, [source])
+        }
     }
 }
 
@@ -187,6 +202,7 @@ impl BrowsingContext {
         }
         let number = self.last_navigation.get() + 1;
         self.last_navigation.set(number);
+        let navigation = self.as_before(navigation);
         if navigation.srcdoc.is_some() || is_about_blank(&navigation.url) {
             let loaded = Loaded::html(&navigation.url, navigation.srcdoc.as_deref());
             self.commit(agent, &navigation, loaded);
@@ -206,6 +222,19 @@ impl BrowsingContext {
             });
         let fetch = agent.services.net.fetch(request, done);
         self.ongoing.replace(Some(Ongoing { number, fetch }));
+    }
+
+    /// Whoever has asked for a document counts as asking for it anew.
+    ///
+    /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#reload>
+    fn as_before(&self, navigation: Navigation) -> Navigation {
+        match self.history.current() {
+            Some(entry) if navigation.reload => Navigation {
+                initiator: entry.into_initiator(),
+                ..navigation
+            },
+            _ => navigation,
+        }
     }
 
     /// The document has come, or not.
@@ -358,10 +387,7 @@ impl BrowsingContext {
             base_url,
             controller,
             is_secure: is_trustworthy && around,
-            referrer: initiator.and_then(|initiator| match from {
-                Some(from) => Some(from.referrer_url.clone()),
-                None => initiator.referrer_for(&loaded.url),
-            }),
+            referrer: initiator.and_then(|it| it.referrer_for(&loaded, from.is_none())),
             referrer_policy: from.map_or_else(ReferrerPolicy::default, |from| from.referrer_policy),
             is_initial: false,
             sandbox: navigation.sandbox,

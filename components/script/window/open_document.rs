@@ -88,7 +88,7 @@ impl OpenDocument {
             referrer_policy: creator
                 .as_ref()
                 .map_or_else(ReferrerPolicy::default, |creator| creator.referrer_policy),
-            referrer: creator.map(|creator| creator.referrer_url),
+            referrer: creator.and_then(|creator| creator.referrer_source),
             is_initial: true,
             sandbox: context.sandbox.get(),
         };
@@ -113,11 +113,11 @@ impl OpenDocument {
             Environment::new(ClientId::random(), loaded.url.clone(), services.clone())
                 .inherited(new.origin, new.base_url)
                 .within(context.ancestor_origins());
-        if let Some(outer) = context
+        let outer = context
             .container_page()
-            .filter(|_| loaded.url.as_str() == "about:srcdoc")
-        {
-            environment.set_referrer_url(outer.environment.referrer_url());
+            .filter(|_| loaded.url.as_str() == "about:srcdoc");
+        if let Some(source) = outer.and_then(|outer| outer.environment.referrer_source()) {
+            environment.set_referrer_source(source);
         }
         environment.set_referrer_policy(new.referrer_policy);
         environment.take_referrer_policy(&loaded.referrer_policy);

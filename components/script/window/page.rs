@@ -204,11 +204,13 @@ impl Page {
 
     /// The document shows another URL of its origin.
     pub(crate) fn set_url(&self, url: Url) {
+        if matches!(url.scheme(), "http" | "https") {
+            self.environment.set_referrer_source(url.clone());
+        }
         self.fallback_base_url.replace(url.clone());
         if !self.has_base_element() {
             self.environment.set_base_url(url.clone());
         }
-        self.environment.set_referrer_url(url.clone());
         self.url.replace(url);
     }
 
@@ -233,7 +235,6 @@ impl Page {
 
     /// The document has another URL, which is not its base URL.
     pub(super) fn set_document_url(&self, url: Url) {
-        self.environment.set_referrer_url(url.clone());
         self.url.replace(url);
     }
 

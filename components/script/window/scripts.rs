@@ -19,7 +19,7 @@ use crate::dom_tree::{
     NodeId, PreparedScript, ScriptKind, ScriptSource, ScriptTiming, decode_text,
 };
 use crate::event_loop::EventLoop;
-use crate::modules::{self, FetchOptions};
+use crate::modules::{self, FetchOptions, Wanted};
 use crate::services::{ScriptReport, ScriptSource as Source};
 
 /// The scripts of a document that have not run yet.
@@ -290,6 +290,7 @@ fn fetch_module(page: &Page, realm: &Realm, element: NodeId, fetch: u64, module:
             CredentialsMode::SameOrigin
         },
         destination: Destination::Script,
+        referrer_policy: None,
     };
     let external = matches!(module, Module::External(_));
     let then = Box::new(move |realm: &Realm, result: Result<String, String>| {
@@ -304,7 +305,15 @@ fn fetch_module(page: &Page, realm: &Realm, element: NodeId, fetch: u64, module:
         page.context.wake();
     });
     match module {
-        Module::External(url) => modules::fetch_graph(realm, url, options, then),
+        Module::External(url) => {
+            let root = Wanted {
+                url,
+                referrer: page.environment.referrer_source(),
+                options,
+                is_top_level: true,
+            };
+            modules::fetch_graph(realm, root, then);
+        }
         Module::Inline { text, line } => {
             let base_url = page.environment.base_url();
             let line = i32::try_from(line).unwrap_or(i32::MAX);
@@ -321,7 +330,7 @@ fn fetch(page: &Rc<Page>, realm: &Realm, id: u64, url: Url) {
         origin: environment.origin.clone().into(),
         ancestor_origins: environment.ancestor_origins.clone(),
         destination: Destination::Script,
-        referrer: Some(environment.referrer_url()),
+        referrer: environment.referrer_source(),
         referrer_policy: environment.referrer_policy(),
         ..Request::new(url)
     };

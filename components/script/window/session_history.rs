@@ -14,7 +14,7 @@ use std::rc::Rc;
 use url::Url;
 
 use super::browsing_context::BrowsingContext;
-use super::navigation::Navigation;
+use super::navigation::{Initiator, Navigation};
 use crate::bindings::generated::ScrollRestoration;
 use crate::bindings::report::report_exception;
 use crate::bindings::{Error, Realm, RealmHandle, Value};
@@ -25,7 +25,7 @@ use crate::event_loop::EventLoop;
 
 /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#session-history-entry>
 #[derive(Clone)]
-struct Entry {
+pub(super) struct Entry {
     step: u32,
     /// Entries with the same number are states and fragments of the same document.
     document: u64,
@@ -34,6 +34,13 @@ struct Entry {
     /// What a script keeps with it, serialized.
     state: Option<Rc<[u8]>>,
     scroll_restoration: ScrollRestoration,
+}
+
+impl Entry {
+    /// Who has asked for its document.
+    pub(super) fn into_initiator(self) -> Option<Initiator> {
+        self.navigation.initiator
+    }
 }
 
 /// The entries of one browsing context.
@@ -73,7 +80,7 @@ impl SessionHistory {
         }
     }
 
-    fn current(&self) -> Option<Entry> {
+    pub(super) fn current(&self) -> Option<Entry> {
         self.entries.borrow().get(self.current.get()).cloned()
     }
 

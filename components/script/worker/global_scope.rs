@@ -22,7 +22,7 @@ use crate::dom::event_target::EventTarget;
 use crate::dom::shared_worker_global_scope::SharedWorkerGlobalScope;
 use crate::dom::worker_global_scope::WorkerGlobalScope;
 use crate::environment::Environment;
-use crate::modules::{self, FetchOptions};
+use crate::modules::{self, FetchOptions, Wanted};
 use crate::service_worker;
 use crate::service_worker::client::ServiceWorkerClient;
 use crate::services::Services;
@@ -50,10 +50,13 @@ pub(crate) struct Launch {
     pub(crate) worker_type: WorkerType,
     pub(crate) credentials: CredentialsMode,
     pub(crate) origin: Option<StorageKey>,
+    /// The origins of the documents around whoever starts it.
     pub(crate) ancestor_origins: Vec<Option<StorageKey>>,
-    /// The client that it is started by, and its URL.
-    pub(crate) creator: (ClientId, Url),
-    /// That of whoever starts it, for a script that needs no fetch.
+    /// The client that it is started by.
+    pub(crate) creator: ClientId,
+    /// What the request for its script tells of whoever starts it, as far as the policy lets it.
+    pub(crate) referrer: Option<Url>,
+    /// That of whoever starts it: for the request, and for a script that needs none.
     pub(crate) referrer_policy: ReferrerPolicy,
     pub(crate) secure_context: bool,
     /// <https://html.spec.whatwg.org/multipage/workers.html#inside-port>, for dedicated workers.
@@ -147,13 +150,12 @@ fn fetch_classic(launch: &Launch, ending: &Receiver<()>) -> Result<Option<Classi
         }));
     }
     let failed = |reason: &str| format!("The worker's script {url} could not be loaded: {reason}.");
-    let (_, creator_url) = &launch.creator;
     let request = Request {
         mode: RequestMode::SameOrigin,
         origin: launch.origin.clone().into(),
         ancestor_origins: launch.ancestor_origins.clone(),
         destination: launch.destination(),
-        referrer: Some(creator_url.clone()),
+        referrer: launch.referrer.clone(),
         referrer_policy: launch.referrer_policy,
         ..Request::new(url.clone())
     };
@@ -218,7 +220,7 @@ fn attach(launch: &Launch, realm: &Realm) -> Fallible<()> {
         };
         let url = environment.creation_url.clone();
         let controller = match url.scheme() {
-            "blob" => ControllerSource::Client(launch.creator.0),
+            "blob" => ControllerSource::Client(launch.creator),
             _ => ControllerSource::Url,
         };
         let description = ClientDescription {
@@ -241,6 +243,7 @@ fn start_module(launch: &Launch, realm: &RealmHandle) {
     let options = FetchOptions {
         credentials: launch.credentials,
         destination: launch.destination(),
+        referrer_policy: Some(launch.referrer_policy),
     };
     let notices = launch.notices.clone();
     let then = move |realm: &Realm, root: Result<String, String>| match root {
@@ -253,7 +256,13 @@ fn start_module(launch: &Launch, realm: &RealmHandle) {
             WorkerGlobalScope::close(realm);
         }
     };
-    modules::fetch_graph(realm, launch.url.clone(), options, Box::new(then));
+    let root = Wanted {
+        url: launch.url.clone(),
+        referrer: launch.referrer.clone(),
+        options,
+        is_top_level: true,
+    };
+    modules::fetch_graph(realm, root, Box::new(then));
 }
 
 /// The last steps of <https://html.spec.whatwg.org/multipage/workers.html#run-a-worker>

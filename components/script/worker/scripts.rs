@@ -147,7 +147,7 @@ fn script_text(waiter: &ScriptWaiter, environment: &Environment, url: &Url) -> F
         origin: environment.origin.clone().into(),
         ancestor_origins: environment.ancestor_origins.clone(),
         destination: Destination::Script,
-        referrer: Some(environment.creation_url.clone()),
+        referrer: environment.referrer_source(),
         referrer_policy: environment.referrer_policy(),
         ..Request::new(url.clone())
     };

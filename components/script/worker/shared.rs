@@ -43,7 +43,7 @@ impl SharedWorkers {
     /// <https://html.spec.whatwg.org/multipage/workers.html#dom-sharedworker>
     pub(super) fn connect(&self, storage_key: StorageKey, launch: Launch, port: MessagePortId) {
         let key = (storage_key, launch.url.to_string(), launch.name.clone());
-        let owner = (launch.creator.0, launch.notices.clone());
+        let owner = (launch.creator, launch.notices.clone());
         let (worker_type, credentials) = (launch.worker_type, launch.credentials);
         let mut workers = self.0.workers.lock();
         if let Some(worker) = workers.get_mut(&key) {

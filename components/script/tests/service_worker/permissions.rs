@@ -35,13 +35,14 @@ fn a_permission_is_queried_by_its_name() {
         "const show = s => s.name + ' ' + s.state;
          const one = await navigator.permissions.query({ name: 'background-sync' });
          const other = await navigator.permissions.query({ name: 'periodic-background-sync', x: 1 });
-         return [show(one), show(other), one instanceof PermissionStatus, one instanceof EventTarget,
+         const missing = await navigator.permissions.query({ name: 'geolocation' });
+         return [show(one), show(other), show(missing), one instanceof PermissionStatus, one instanceof EventTarget,
            one.onchange, navigator.permissions === navigator.permissions,
            navigator.permissions instanceof Permissions].join()",
     );
     assert_eq!(
         result,
-        "background-sync granted,periodic-background-sync denied,true,true,,true,true"
+        "background-sync granted,periodic-background-sync denied,geolocation denied,true,true,,true,true"
     );
 }
 
@@ -49,7 +50,7 @@ fn a_permission_is_queried_by_its_name() {
 fn a_query_for_something_else_is_rejected_with_a_type_error() {
     let site = Site::new("");
     for query in [
-        "{ name: 'geolocation' }",
+        "{ name: 'midi' }",
         "{ name: 'Background-Sync' }",
         "{ name: undefined }",
         "{}",

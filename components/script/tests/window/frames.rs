@@ -460,7 +460,7 @@ fn servers_learn_who_asks_for_a_frame_and_in_whose_page_it_is() {
         headers("/of-worker"),
         format!("own=1 {named}worker empty same-origin")
     );
-    // Where a sandboxed document goes, nobody asks whom a site could know.
+    // Where a sandboxed document goes, nobody asks whom a site could know, nor from where.
     let go = format!(
         "new Promise(resolve => {{
              onmessage = e => resolve(e.data);
@@ -471,7 +471,7 @@ fn servers_learn_who_asks_for_a_frame_and_in_whose_page_it_is() {
          }})"
     );
     assert_eq!(window.text(&go), "sandboxed");
-    assert_eq!(headers("/sandboxed"), format!(" {named} iframe cross-site"));
+    assert_eq!(headers("/sandboxed"), "  iframe cross-site");
     window.close();
     // In a page of another one, which tells nobody where it is.
     let window = browser.load(site.url("/silent"));
