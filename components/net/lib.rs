@@ -46,6 +46,7 @@ mod request;
 mod response;
 mod site;
 mod thread;
+mod withheld;
 
 pub use config::NetConfig;
 pub use error::{FetchError, FetchErrorKind};

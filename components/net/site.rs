@@ -25,12 +25,16 @@ pub(crate) fn is_public_suffix(domain: &str) -> bool {
 ///
 /// <https://html.spec.whatwg.org/multipage/browsers.html#same-site>
 pub fn is_same_site(origin: &StorageKey, url: &Url) -> bool {
+    url.scheme() == origin.scheme() && is_schemelessly_same_site(origin, url)
+}
+
+/// Whether a URL is of the site of an origin, whatever the schemes.
+///
+/// <https://html.spec.whatwg.org/multipage/browsers.html#schemelessly-same-site>
+pub(crate) fn is_schemelessly_same_site(origin: &StorageKey, url: &Url) -> bool {
     let Some(host) = url.host() else {
         return false;
     };
-    if url.scheme() != origin.scheme() {
-        return false;
-    }
     match (registrable_domain(origin.host()), registrable_domain(&host)) {
         (Some(own), Some(other)) => own == other,
         (None, None) => *origin.host() == host.to_owned(),

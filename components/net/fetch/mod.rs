@@ -24,6 +24,7 @@ use crate::referrer::ReferrerPolicy;
 use crate::request::{CacheMode, RedirectMode, Request, RequestMode};
 use crate::response::{FetchResult, Response, ResponseType};
 use crate::thread::NetServices;
+use crate::withheld;
 
 /// The most redirects that are followed.
 const MAX_REDIRECTS: usize = 20;
@@ -180,6 +181,13 @@ impl<'a> Fetch<'a> {
         // Step 4.2: another origin's agreement is needed for its redirects too.
         if self.tainting == Tainting::Cors {
             self.check_cors(&response)?;
+        }
+        // Step 4.3: and who is not asked for agreement may refuse all the same.
+        if self.tainting == Tainting::Opaque {
+            let (origin, url) = (self.request.origin.tuple(), self.current_url());
+            if let Some(reason) = withheld::resource_policy_forbids(origin, url, &response) {
+                return Err(self.error(FetchErrorKind::Blocked, reason));
+            }
         }
         // Step 6: redirects.
         if response.is_redirect() {

@@ -179,6 +179,26 @@ fn without_asking_nothing_can_be_read() {
 }
 
 #[test]
+fn a_server_keeps_what_it_has_from_other_origins() {
+    for (policy, is_kept) in [("same-origin", true), ("cross-origin", false)] {
+        let header = format!("Cross-Origin-Resource-Policy: {policy}");
+        let server = Server::text(move |_| answer("200 OK", &header, "theirs"));
+        let no_cors = |request| Request {
+            mode: RequestMode::NoCors,
+            ..request
+        };
+        let result = Browser::new().fetch(no_cors(foreign(&server.url("/"))));
+        if is_kept {
+            assert_eq!(result.unwrap_err().kind, FetchErrorKind::Blocked);
+        } else {
+            assert_eq!(result.unwrap().response_type, ResponseType::Opaque);
+        }
+        let own = Browser::new().fetch(no_cors(own(&server.url("/"))));
+        assert_eq!(own.unwrap().response_type, ResponseType::Basic);
+    }
+}
+
+#[test]
 fn the_own_origin_is_read_without_asking() {
     let server = Server::text(|_| answer("200 OK", "X-Own: 1", "mine"));
     let browser = Browser::new();
