@@ -19,6 +19,7 @@ mod periodic;
 mod permissions;
 mod scripts;
 mod tls;
+mod workbox;
 
 use tests::{Shell, ShellOptions};
 
