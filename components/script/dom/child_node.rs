@@ -20,7 +20,7 @@ fn viable_sibling(node: &Node, nodes: &[NodeOrDomString], forward: bool) -> Opti
     let is_among = |id: NodeId| {
         nodes
             .iter()
-            .any(|node| matches!(node, NodeOrDomString::Node(node) if node.node_id() == id))
+            .any(|other| matches!(other, NodeOrDomString::Node(other) if node.id_of(other).is_ok_and(|own| own == id)))
     };
     std::iter::successors(step(node.node_id()), |id| step(*id)).find(|id| !is_among(*id))
 }

@@ -241,10 +241,22 @@ impl DocumentMethods for Document {
 
     fn import_node(&self, realm: &Realm, node: Dom<Node>, subtree: bool) -> Fallible<Dom<Node>> {
         use crate::bindings::generated::NodeMethods;
-        node.clone_node(realm, subtree)
+        if self.is_at_home_with(&node) {
+            return node.clone_node(realm, subtree);
+        }
+        if matches!(node.tree().node(node.node_id()).data, NodeData::Document) {
+            return Err(Error::dom(
+                DomExceptionName::NotSupportedError,
+                "A document cannot be imported.",
+            ));
+        }
+        let copy = self
+            .tree_mut()
+            .import_node(&node.tree(), node.node_id(), subtree);
+        self.created(realm, copy)
     }
 
-    /// There is one document in a window, so it is only taken out of its parent.
+    /// Nodes stay in their document, so it is only taken out of its parent.
     fn adopt_node(&self, realm: &Realm, node: Dom<Node>) -> Fallible<Dom<Node>> {
         if matches!(node.tree().node(node.node_id()).data, NodeData::Document) {
             return Err(Error::dom(
@@ -252,6 +264,7 @@ impl DocumentMethods for Document {
                 "A document cannot be adopted.",
             ));
         }
+        self.id_of(&node)?;
         node.detach(realm);
         Ok(node)
     }

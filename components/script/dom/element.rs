@@ -309,9 +309,8 @@ impl ElementMethods for Element {
         let Some(adjacent) = self.adjacent(realm, &place)? else {
             return Ok(None);
         };
-        adjacent
-            .parent
-            .insert(realm, element.parent.node_id(), adjacent.before)?;
+        let id = self.id_of(&element)?;
+        adjacent.parent.insert(realm, id, adjacent.before)?;
         Ok(Some(element))
     }
 

@@ -108,7 +108,10 @@ impl HtmlFormElementMethods for HtmlFormElement {
 
     /// <https://html.spec.whatwg.org/multipage/forms.html#dom-form-requestsubmit>
     fn request_submit(&self, realm: &Realm, submitter: Option<Dom<HtmlElement>>) -> Fallible<()> {
-        activation::submit(realm, self, submitter.map(|submitter| submitter.node_id()))
+        let submitter = submitter
+            .map(|submitter| self.id_of(&submitter))
+            .transpose()?;
+        activation::submit(realm, self, submitter)
     }
 
     /// <https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#concept-form-reset>

@@ -64,6 +64,26 @@ impl Node {
         &self.store
     }
 
+    /// Whether another node is of the same document.
+    pub(crate) fn is_at_home_with(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.store, &other.store)
+    }
+
+    /// The id of another node, which has to be of the same document.
+    ///
+    /// # Errors
+    ///
+    /// `NotSupportedError` if it is not: nodes do not move from document to document.
+    pub(crate) fn id_of(&self, other: &Self) -> Fallible<NodeId> {
+        if self.is_at_home_with(other) {
+            return Ok(other.node_id());
+        }
+        Err(crate::bindings::Error::dom(
+            base::exception::DomExceptionName::NotSupportedError,
+            "The node is of another document. document.importNode() makes a copy for this one.",
+        ))
+    }
+
     /// The tree, to read.
     pub(crate) fn tree(&self) -> Ref<'_, Tree> {
         self.store.tree.borrow()
@@ -196,10 +216,12 @@ impl Node {
         let mut ids: Vec<NodeId> = nodes
             .into_iter()
             .map(|node| match node {
-                NodeOrDomString::Node(node) => node.node_id(),
-                NodeOrDomString::DomString(text) => self.tree_mut().create_text(text.to_string()),
+                NodeOrDomString::Node(node) => self.id_of(&node),
+                NodeOrDomString::DomString(text) => {
+                    Ok(self.tree_mut().create_text(text.to_string()))
+                }
             })
-            .collect();
+            .collect::<Fallible<_>>()?;
         if ids.len() == 1 {
             return Ok(ids.remove(0));
         }
@@ -376,10 +398,16 @@ impl NodeMethods for Node {
     }
 
     fn is_same_node(&self, _: &Realm, other_node: Option<Dom<Self>>) -> Fallible<bool> {
-        Ok(other_node.is_some_and(|other| other.node_id() == self.node_id()))
+        Ok(other_node
+            .is_some_and(|other| self.is_at_home_with(&other) && other.node_id() == self.node_id()))
     }
 
     fn compare_document_position(&self, _: &Realm, other: Dom<Self>) -> Fallible<u16> {
+        if !self.is_at_home_with(&other) {
+            // By an order of our own: that of the documents in memory.
+            let precedes = Rc::as_ptr(&other.store) < Rc::as_ptr(&self.store);
+            return Ok(0x01 | 0x20 | if precedes { 0x02 } else { 0x04 });
+        }
         Ok(
             match self.tree().position(self.node_id(), other.node_id()) {
                 TreePosition::Same => 0,
@@ -398,10 +426,10 @@ impl NodeMethods for Node {
 
     fn contains(&self, _: &Realm, other: Option<Dom<Self>>) -> Fallible<bool> {
         let tree = self.tree();
-        Ok(
-            other
-                .is_some_and(|other| tree.is_inclusive_descendant(other.node_id(), self.node_id())),
-        )
+        Ok(other.is_some_and(|other| {
+            self.is_at_home_with(&other)
+                && tree.is_inclusive_descendant(other.node_id(), self.node_id())
+        }))
     }
 
     fn insert_before(
@@ -410,12 +438,13 @@ impl NodeMethods for Node {
         node: Dom<Self>,
         child: Option<Dom<Self>>,
     ) -> Fallible<Dom<Self>> {
-        self.insert(realm, node.node_id(), child.map(|child| child.node_id()))?;
+        let child = child.map(|child| self.id_of(&child)).transpose()?;
+        self.insert(realm, self.id_of(&node)?, child)?;
         Ok(node)
     }
 
     fn append_child(&self, realm: &Realm, node: Dom<Self>) -> Fallible<Dom<Self>> {
-        self.insert(realm, node.node_id(), None)?;
+        self.insert(realm, self.id_of(&node)?, None)?;
         Ok(node)
     }
 
@@ -425,13 +454,13 @@ impl NodeMethods for Node {
         node: Dom<Self>,
         child: Dom<Self>,
     ) -> Fallible<Dom<Self>> {
-        self.replace(realm, node.node_id(), child.node_id())?;
+        self.replace(realm, self.id_of(&node)?, self.id_of(&child)?)?;
         Ok(child)
     }
 
     fn remove_child(&self, realm: &Realm, child: Dom<Self>) -> Fallible<Dom<Self>> {
-        self.tree_mut()
-            .remove_child(self.node_id(), child.node_id())?;
+        let id = self.id_of(&child)?;
+        self.tree_mut().remove_child(self.node_id(), id)?;
         self.store.moved(child.node_id());
         changes::tree_changed(realm);
         Ok(child)

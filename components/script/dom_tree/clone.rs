@@ -17,6 +17,31 @@ impl Tree {
         copy
     }
 
+    /// A copy of a node of another tree, without a parent, with copies of all its descendants when
+    /// `deep`.
+    ///
+    /// <https://dom.spec.whatwg.org/#dom-document-importnode>
+    pub fn import_node(&mut self, source: &Self, node: NodeId, deep: bool) -> NodeId {
+        let copy = self.copy_single(&source.node(node).data);
+        let mut work = Vec::new();
+        if deep {
+            work.push((node, copy));
+        }
+        while let Some((from, to)) = work.pop() {
+            for child in source.children(from) {
+                let copy = self.copy_single(&source.node(child).data);
+                self.link(to, copy, None);
+                work.push((child, copy));
+            }
+            let contents = |tree: &Self, id| {
+                tree.element(id)
+                    .and_then(|element| element.template_contents)
+            };
+            work.extend(contents(source, from).zip(contents(self, to)));
+        }
+        copy
+    }
+
     /// Copy everything below `from` to `to`, contents of templates too.
     fn clone_descendants(&mut self, from: NodeId, to: NodeId) {
         let mut work = vec![(from, to)];
@@ -47,9 +72,13 @@ impl Tree {
 
     /// <https://dom.spec.whatwg.org/#clone-a-single-node>
     fn clone_single(&mut self, node: NodeId) -> NodeId {
-        let NodeData::Element(element) = &self.node(node).data else {
-            let data = self.node(node).data.clone();
-            return self.create(data);
+        let data = self.node(node).data.clone();
+        self.copy_single(&data)
+    }
+
+    fn copy_single(&mut self, data: &NodeData) -> NodeId {
+        let NodeData::Element(element) = data else {
+            return self.create(data.clone());
         };
         let element = element.clone();
         let copy = self.create_element(element.name);

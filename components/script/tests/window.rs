@@ -1,5 +1,6 @@
 //! Windows as a site and a developer meet them: pages from a real server, on real components.
 
+mod chaos;
 mod environment;
 mod frames;
 mod history;
@@ -97,11 +98,17 @@ impl Site {
                 let mut stream = stream.unwrap();
                 let mut reader = BufReader::new(stream.try_clone().unwrap());
                 let (mut request, mut length) = (String::new(), 0);
-                reader.read_line(&mut request).unwrap();
+                // A client may have given up.
+                if !reader
+                    .read_line(&mut request)
+                    .is_ok_and(|length| length > 0)
+                {
+                    continue;
+                }
                 let mut head = vec![request.trim().to_lowercase()];
                 loop {
                     let mut line = String::new();
-                    if reader.read_line(&mut line).unwrap() == 0 || line == "\r\n" {
+                    if reader.read_line(&mut line).unwrap_or(0) == 0 || line == "\r\n" {
                         break;
                     }
                     if let Some(value) = line.to_lowercase().strip_prefix("content-length: ") {

@@ -679,3 +679,36 @@ fn frames_give_their_memory_back() {
     assert_eq!(window.text(script), "25,25,25");
     window.close();
 }
+
+#[test]
+fn nodes_stay_in_their_document() {
+    let (browser, site) = load(&[("/", "text/html", "<body><p id=own>a</p><iframe></iframe>")]);
+    let window = browser.load(site.url("/"));
+    let script = "
+        const theirs = frames[0].document, own = document.getElementById('own');
+        const name = f => { try { return String(f()) } catch (e) { return e.name } };
+        const node = theirs.createElement('section');
+        node.innerHTML = '<b class=x>1</b><template><i>t</i></template>2';
+        const results = [
+            () => own.append(node), () => own.appendChild(node), () => own.before(node), () => own.replaceWith(node),
+            () => own.insertBefore(node, null), () => own.replaceChild(node, own.firstChild), () => own.removeChild(node),
+            () => own.insertAdjacentElement('afterend', node), () => document.adoptNode(node),
+            () => own.contains(theirs.body), () => document.contains(theirs), () => own.isSameNode(node),
+            () => (own.compareDocumentPosition(node) & 0x21) === 0x21, () => document.importNode(theirs),
+        ].map(name);
+        const copy = document.importNode(node, true);
+        own.append(copy);
+        results.push(copy.ownerDocument === document, copy instanceof HTMLElement, own.innerHTML,
+            copy.querySelector('template').content.firstChild.textContent, document.importNode(node).childNodes.length,
+            node.isConnected);
+        results.join()";
+    let refused = "NotSupportedError,".repeat(9);
+    assert_eq!(
+        window.text(script),
+        format!(
+            "{refused}false,false,false,true,NotSupportedError,true,true,\
+             a<section><b class=\"x\">1</b><template><i>t</i></template>2</section>,t,0,false"
+        )
+    );
+    window.close();
+}
