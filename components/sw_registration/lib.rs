@@ -48,8 +48,14 @@
 //! `max_idle_workers` are idle: then those that have been so for longest. One that has an event, or
 //! is being started, is never stopped for this. So what many registrations take that have something
 //! to do at the same time is bounded by how many events are dispatched at once, and by this limit.
-//! What a site starts by itself, with messages and installations, is bounded by
-//! `max_running_workers_per_origin`.
+//!
+//! # What a site cannot let grow
+//!
+//! [`SwPolicy`] bounds, for each origin, its registrations, unfinished requests, running workers and
+//! the bytes of their scripts, and for each worker its events and scripts. What goes beyond that is
+//! refused with a `QuotaExceededError`, or does not start. URLs, the value of the navigation preload
+//! header and the event types that a worker is known to listen to have limits as well, because they
+//! are stored.
 //!
 //! # The state machine without the thread
 //!

@@ -91,7 +91,7 @@ impl SwRegistrations {
             worker.state == ServiceWorkerState::Redundant && worker.run == RunState::Stopped
         });
         if is_over {
-            self.workers.remove(&id);
+            self.remove_worker(id);
         }
     }
 
@@ -154,7 +154,10 @@ impl SwRegistrations {
         }
         // Steps 13 to 15
         if let Some(worker) = self.workers.get_mut(&worker) {
+            let before = worker.script_bytes;
             worker.drop_unused_scripts();
+            let after = worker.script_bytes;
+            self.count_scripts(&key.0, before, after);
         }
         // Before anybody is told, the worker becomes durable.
         if let Some(registration) = self.registrations.get_mut(&id) {
@@ -233,8 +236,7 @@ impl SwRegistrations {
 
     /// A new worker whose script did not start.
     pub(crate) fn evaluation_failed(&mut self, key: &JobKey, worker: WorkerId, reason: &str) {
-        self.uncount_running(worker);
-        self.workers.remove(&worker);
+        self.remove_worker(worker);
         let message = format!("the service worker's script did not run: {reason}");
         self.update_failed(key, DomException::type_error(message));
     }

@@ -61,6 +61,8 @@ pub struct SwRegistrations {
     pub(crate) idle: BTreeMap<u64, WorkerId>,
     /// How many workers of an origin run, or are being started or stopped; not there when none does.
     pub(crate) running: HashMap<StorageKey, usize>,
+    /// How many bytes of scripts the workers of an origin hold together; not there when none does.
+    pub(crate) script_bytes: HashMap<StorageKey, u64>,
     /// What is left to do for the input that is being handled.
     pub(crate) tasks: VecDeque<Task>,
     /// Emptied by the caller after each input.
@@ -132,6 +134,7 @@ impl SwRegistrations {
             timers: Timers::default(),
             idle: BTreeMap::new(),
             running: HashMap::new(),
+            script_bytes: HashMap::new(),
             tasks: VecDeque::new(),
             outputs: VecDeque::new(),
             next_ordinal: 0,

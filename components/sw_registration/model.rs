@@ -80,6 +80,7 @@ impl Registration {
 )]
 pub(crate) struct Worker {
     pub(crate) id: WorkerId,
+    pub(crate) storage_key: StorageKey,
     pub(crate) registration: RegistrationId,
     pub(crate) version: u64,
     pub(crate) script_url: Url,
@@ -106,8 +107,6 @@ pub(crate) struct Worker {
     /// <https://w3c.github.io/ServiceWorker/#dfn-skip-waiting-flag>
     pub(crate) skip_waiting: bool,
     pub(crate) run: RunState,
-    /// For which origin it counts as running: from its start until the host has stopped it.
-    pub(crate) counted_for: Option<StorageKey>,
     /// Whether its scripts are being read from the store.
     pub(crate) reading: bool,
     /// The job that waits for its evaluation.
@@ -147,17 +146,25 @@ pub(crate) enum RunState {
     Stopping,
 }
 
+impl RunState {
+    /// Whether the host has a thread for it.
+    pub(crate) fn takes_thread(self) -> bool {
+        matches!(self, Self::Starting | Self::Running | Self::Stopping)
+    }
+}
+
 impl Worker {
     /// A worker that does not run and has no scripts yet.
     pub(crate) fn new(
         id: WorkerId,
-        registration: RegistrationId,
+        (storage_key, registration): (StorageKey, RegistrationId),
         version: u64,
         (script_url, worker_type): (Url, WorkerType),
         state: ServiceWorkerState,
     ) -> Self {
         Self {
             id,
+            storage_key,
             registration,
             version,
             script_url,
@@ -172,7 +179,6 @@ impl Worker {
             event_types: None,
             skip_waiting: false,
             run: RunState::Stopped,
-            counted_for: None,
             reading: false,
             evaluating_for: None,
             queue: VecDeque::new(),

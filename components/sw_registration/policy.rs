@@ -34,13 +34,16 @@ pub struct SwPolicy {
     pub max_url_bytes: usize,
     /// How many scripts a worker may hold, and how many bytes they may have together.
     pub max_scripts_per_worker: (usize, u64),
+    /// How many bytes the scripts of all workers of an origin may have together, those that are about
+    /// to be replaced counted too.
+    pub max_script_bytes_per_origin: u64,
 }
 
 impl Default for SwPolicy {
     /// Start 60 s; install, activate and message 3 min each; idle 30 s, and 64 workers that are idle;
     /// a page leads to an update check after 1 s; stale after 24 h; 10,000 registrations, 1,000
-    /// running workers and 1,000 unfinished requests per origin; URLs of 64 KiB; 1,000 events, 1,000 scripts and 64 MiB of them
-    /// per worker.
+    /// running workers, 1,000 unfinished requests and 1 GiB of scripts per origin; URLs of 64 KiB;
+    /// 1,000 events, 1,000 scripts and 64 MiB of them per worker.
     fn default() -> Self {
         let event_limit = Duration::from_secs(180);
         Self {
@@ -58,6 +61,7 @@ impl Default for SwPolicy {
             max_events_per_worker: 1_000,
             max_url_bytes: 64 << 10,
             max_scripts_per_worker: (1_000, 64 << 20),
+            max_script_bytes_per_origin: 1 << 30,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! How a registration gets into the store, and what is known to be there.
 
+use base::StorageKey;
 use base::ids::{RegistrationId, WorkerId};
 use storage::{Batch, EncodingError, Tree};
 use sw_traits::{ServiceWorkerState, SwNotification};
@@ -27,12 +28,13 @@ impl SwRegistrations {
         registration.navigation_preload = record.navigation_preload;
         // A worker that was being activated counts as activated: neither a crash nor the end of
         // the engine keeps it from getting there.
-        let active = record
-            .active
-            .map(|active| self.restore_worker(id, active, ServiceWorkerState::Activated));
+        let owner = (registration.storage_key.clone(), id);
+        let active = record.active.map(|active| {
+            self.restore_worker(owner.clone(), active, ServiceWorkerState::Activated)
+        });
         let waiting = record
             .waiting
-            .map(|waiting| self.restore_worker(id, waiting, ServiceWorkerState::Installed));
+            .map(|waiting| self.restore_worker(owner, waiting, ServiceWorkerState::Installed));
         let Some(registration) = self.registrations.get_mut(&id) else {
             return;
         };
@@ -54,7 +56,7 @@ impl SwRegistrations {
 
     fn restore_worker(
         &mut self,
-        registration: RegistrationId,
+        (storage_key, registration): (StorageKey, RegistrationId),
         record: WorkerRecord,
         state: ServiceWorkerState,
     ) -> WorkerId {
@@ -73,13 +75,13 @@ impl SwRegistrations {
             event_types: Some(record.event_types.into_iter().collect()),
             ..Worker::new(
                 id,
-                registration,
+                (storage_key, registration),
                 record.version,
                 (record.script_url, record.worker_type),
                 state,
             )
         };
-        self.workers.insert(id, worker);
+        self.add_worker(worker);
         id
     }
 

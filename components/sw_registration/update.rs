@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use base::StorageKey;
 use base::exception::{DomException, ErrorClass};
 use base::ids::{RegistrationId, WorkerId};
 use sw_traits::{
@@ -455,17 +456,38 @@ impl SwRegistrations {
             self.finish_job(key);
             return;
         }
-        // Steps 10 to 13
+        let worker_type = job.worker_type;
         let Some(script_url) = job.script_url.clone() else {
             return;
         };
-        let worker_type = job.worker_type;
+        if let Err(exception) = self.check_room_for(&key.0, &updated.scripts) {
+            self.update_failed(key, exception);
+            return;
+        }
+        // Steps 10 to 13
         let worker = self.new_worker(id, key, script_url, worker_type, updated);
         if let Some(job) = self.first_job(key) {
             job.stage = Stage::Installing(worker);
         }
         // Step 14; step 15 follows when the host has answered.
         self.run_worker(worker);
+    }
+
+    /// Whether an origin may have these scripts too.
+    fn check_room_for(
+        &self,
+        storage_key: &StorageKey,
+        scripts: &ScriptResourceMap,
+    ) -> Result<(), DomException> {
+        let limit = self.policy.max_script_bytes_per_origin;
+        let of_origin = self.script_bytes.get(storage_key).copied();
+        let of_origin = of_origin.unwrap_or_default();
+        if of_origin.saturating_add(bytes_of(scripts)) <= limit {
+            return Ok(());
+        }
+        Err(ErrorClass::Quota.exception(format!(
+            "the service workers of {storage_key} have scripts of {of_origin} bytes already, of {limit}"
+        )))
     }
 
     /// Pages see it in the registration objects that they have.
@@ -503,13 +525,13 @@ impl SwRegistrations {
             evaluating_for: Some(job.clone()),
             ..Worker::new(
                 id,
-                registration,
+                (job.0.clone(), registration),
                 version,
                 (script_url, worker_type),
                 ServiceWorkerState::Parsed,
             )
         };
-        self.workers.insert(id, worker);
+        self.add_worker(worker);
         id
     }
 
@@ -520,7 +542,7 @@ impl SwRegistrations {
         self.finish_job(key);
     }
 
-    /// Such a registration was never stored, and nobody was told of it.
+    /// Such a registration was never stored. Who asked for it meanwhile has found one without workers.
     pub(crate) fn forget_registration_without_worker(&mut self, key: &JobKey) {
         if let Some(registration) = self.registration_at(&key.0, &key.1)
             && registration.newest_worker().is_none()

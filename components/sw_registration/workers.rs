@@ -1,11 +1,12 @@
 //! Starting and stopping workers, handing them events, and the limits of both.
 
+use base::StorageKey;
 use base::ids::{EventId, RegistrationId, WorkerId};
 use sw_traits::{EventDispatch, EventOutcome, ScriptResource, ServiceWorkerState, WorkerHostEvent};
 use url::Url;
 
 use crate::machine::{SwRegistrations, Task};
-use crate::model::{EventPurpose, InFlight, QueuedEvent, RunState};
+use crate::model::{EventPurpose, InFlight, QueuedEvent, RunState, Worker};
 use crate::output::{Output, WorkerStart};
 use crate::timers::Timer;
 
@@ -59,8 +60,7 @@ impl SwRegistrations {
         };
         if let Some(worker) = self.workers.get_mut(&id) {
             worker.run = RunState::Starting;
-            *self.running.entry(storage_key.clone()).or_default() += 1;
-            worker.counted_for = Some(storage_key);
+            *self.running.entry(storage_key).or_default() += 1;
         }
         self.set_start_limit(id);
         self.outputs.push_back(Output::StartWorker(Box::new(start)));
@@ -68,24 +68,37 @@ impl SwRegistrations {
 
     /// The host runs a worker no more.
     fn set_stopped(&mut self, id: WorkerId) {
-        if let Some(worker) = self.workers.get_mut(&id) {
-            worker.run = RunState::Stopped;
-        }
         // What waited for it to stop waits for it to start now.
         self.timers.stop(Timer::Start(id));
         self.uncount_running(id);
+        if let Some(worker) = self.workers.get_mut(&id) {
+            worker.run = RunState::Stopped;
+        }
     }
 
-    pub(crate) fn uncount_running(&mut self, id: WorkerId) {
-        let worker = self.workers.get_mut(&id);
-        let Some(storage_key) = worker.and_then(|worker| worker.counted_for.take()) else {
+    fn uncount_running(&mut self, id: WorkerId) {
+        let worker = self.workers.get(&id);
+        let Some(worker) = worker.filter(|worker| worker.run.takes_thread()) else {
             return;
         };
-        if let Some(count) = self.running.get_mut(&storage_key) {
+        if let Some(count) = self.running.get_mut(&worker.storage_key) {
             *count -= 1;
             if *count == 0 {
-                self.running.remove(&storage_key);
+                self.running.remove(&worker.storage_key);
             }
+        }
+    }
+
+    pub(crate) fn add_worker(&mut self, worker: Worker) {
+        self.count_scripts(&worker.storage_key, 0, worker.script_bytes);
+        self.workers.insert(worker.id, worker);
+    }
+
+    /// A worker is nobody's any more. When the host still runs it, it has been told to stop it.
+    pub(crate) fn remove_worker(&mut self, id: WorkerId) {
+        self.uncount_running(id);
+        if let Some(worker) = self.workers.remove(&id) {
+            self.count_scripts(&worker.storage_key, worker.script_bytes, 0);
         }
     }
 
@@ -255,13 +268,19 @@ impl SwRegistrations {
         let Some(scripts) = &mut worker.scripts else {
             return;
         };
-        let bytes = worker.script_bytes + resource.body.len() as u64;
+        let before = worker.script_bytes;
+        let bytes = before + resource.body.len() as u64;
+        let of_origin = self.script_bytes.get(&worker.storage_key).copied();
+        let max_more = self
+            .policy
+            .max_script_bytes_per_origin
+            .saturating_sub(of_origin.unwrap_or_default());
         if scripts.contains_key(&resource.url) {
             return;
         }
-        if scripts.len() >= max_scripts || bytes > max_bytes {
+        if scripts.len() >= max_scripts || bytes > max_bytes || bytes - before > max_more {
             // Without one of its scripts it could not start again.
-            let reason = "it imports more scripts than a worker may have";
+            let reason = "it imports more scripts than a worker, or its origin, may have";
             self.stop_at_fault(id, reason);
             return;
         }
@@ -270,8 +289,19 @@ impl SwRegistrations {
         worker.script_count = scripts.len();
         worker.script_bytes = bytes;
         let registration = worker.registration;
+        let storage_key = worker.storage_key.clone();
+        self.count_scripts(&storage_key, before, bytes);
         if !from_cache {
             self.checked_with_server(registration);
+        }
+    }
+
+    /// A worker had so many bytes of scripts, and has so many now.
+    pub(crate) fn count_scripts(&mut self, storage_key: &StorageKey, before: u64, after: u64) {
+        let of_origin = self.script_bytes.entry(storage_key.clone()).or_default();
+        *of_origin = of_origin.saturating_sub(before).saturating_add(after);
+        if *of_origin == 0 {
+            self.script_bytes.remove(storage_key);
         }
     }
 

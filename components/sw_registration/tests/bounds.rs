@@ -186,3 +186,62 @@ fn an_origin_starts_no_more_workers_than_may_run() {
     let token = world.dispatch(&scopes[0], sync("x"));
     assert_eq!(world.outcomes[&token], EventOutcome::Fulfilled);
 }
+
+#[test]
+fn workers_that_did_not_start_take_no_place_of_others() {
+    let mut world = World::with_policy(SwPolicy {
+        max_running_workers_per_origin: 1,
+        ..SwPolicy::default()
+    });
+    let page = world.attach(PAGE);
+    for _ in 0..2 {
+        world.serve(SCRIPT, "hang");
+        let request = world.request(page, register(SCRIPT));
+        world.advance(60);
+        let answer = world.answer(page, request).expect("an answer");
+        assert!(answer.is_err());
+    }
+    world.serve(SCRIPT, "install");
+    world.ask_registration(page, register(SCRIPT));
+}
+
+#[test]
+fn the_scripts_of_all_workers_of_an_origin_have_a_limit() {
+    let mut world = World::with_policy(SwPolicy {
+        max_script_bytes_per_origin: 280,
+        update_after_navigation: None,
+        ..SwPolicy::default()
+    });
+    let page = world.attach(PAGE);
+    let body = |version: u8| format!("install import:one.js {version} {}", "x".repeat(60));
+    world.serve(ONE, &"1".repeat(20));
+    world.serve(SCRIPT, &body(0));
+    let [first, second, third] = ["a", "b", "c"].map(|name| format!("{PAGE}{name}"));
+    for scope in [&first, &second] {
+        world.ask_registration(page, register_with_scope(SCRIPT, scope));
+    }
+    let one_more = register_with_scope(SCRIPT, &third);
+    assert_eq!(
+        world.ask_error(page, one_more.clone()),
+        "QuotaExceededError"
+    );
+    world.request(page, SwRequest::Unregister { scope: url(&first) });
+    // What it imports counts as well.
+    world.serve(ONE, &"1".repeat(100));
+    assert_eq!(world.ask_error(page, one_more.clone()), "TypeError");
+    world.serve(ONE, "1");
+    world.ask_registration(page, one_more);
+    // What was replaced, dropped or stored by an earlier run of the engine is counted as it is.
+    for version in 1..20 {
+        world.serve(SCRIPT, &body(version));
+        let update = SwRequest::Update {
+            scope: url(&second),
+        };
+        world.ask_registration(page, update);
+    }
+    world.serve(SCRIPT, &"x".repeat(200));
+    let again = register_with_scope(SCRIPT, &first);
+    assert_eq!(world.ask_error(page, again.clone()), "QuotaExceededError");
+    world.clear(PAGE);
+    world.ask_registration(page, again);
+}

@@ -358,6 +358,7 @@ proptest! {
             max_requests_per_origin: 4,
             max_idle_workers,
             max_running_workers_per_origin: 3,
+            max_script_bytes_per_origin: 500,
             ..SwPolicy::default()
         });
         world.serve("https://a.test/i.js", "1");
