@@ -276,6 +276,12 @@ impl<'a> Fetch<'a> {
 
     /// <https://w3c.github.io/webappsec-referrer-policy/#set-requests-referrer-policy-on-redirect>
     fn follow_referrer_policy(&mut self, response: &Response) {
+        // What this server was not told, no later one is, whatever this one says.
+        let told = self.request.referrer.take().and_then(|referrer| {
+            self.referrer_policy
+                .referrer_along(&referrer, [self.current_url()])
+        });
+        self.request.referrer = told;
         let header = response.header("referrer-policy").unwrap_or_default();
         if let Some(policy) = ReferrerPolicy::from_header(&String::from_utf8_lossy(&header)) {
             self.referrer_policy = policy;

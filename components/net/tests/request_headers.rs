@@ -1,7 +1,7 @@
 use net::{Destination, ReferrerPolicy, Request, RequestMode, RequestOrigin};
 
 use crate::server::{Received, Server, answer};
-use crate::{Browser, own, url};
+use crate::{Browser, foreign, own, url};
 
 #[test]
 fn servers_are_told_what_a_request_is_for() {
@@ -92,4 +92,32 @@ fn the_referrer_policy_is_kept_to_and_a_redirect_may_change_it() {
     assert_eq!(referrer(&other), Some(origin));
     get("/all", ReferrerPolicy::SameOrigin);
     assert_eq!(referrer(&other), Some(whole));
+}
+
+#[test]
+fn a_redirect_does_not_tell_more_than_was_told() {
+    let last = Server::text(|_| answer("200 OK", "Access-Control-Allow-Origin: *", ""));
+    let location = last.url("/");
+    let server = Server::text(move |_| {
+        let headers = format!(
+            "Location: {location}\nReferrer-Policy: unsafe-url\nAccess-Control-Allow-Origin: *"
+        );
+        answer("302 Found", &headers, "")
+    });
+    let page = url("http://127.0.0.1:9/page?q#f");
+    for (policy, told) in [
+        (ReferrerPolicy::UnsafeUrl, Some("http://127.0.0.1:9/page?q")),
+        (ReferrerPolicy::default(), Some("http://127.0.0.1:9/")),
+        (ReferrerPolicy::SameOrigin, None),
+        (ReferrerPolicy::NoReferrer, None),
+    ] {
+        let request = Request {
+            referrer: Some(page.clone()),
+            referrer_policy: policy,
+            ..foreign(&server.url("/"))
+        };
+        Browser::new().fetch(request).unwrap();
+        let received = last.received().pop().unwrap();
+        assert_eq!(received.header("referer"), told, "{policy:?}");
+    }
 }
