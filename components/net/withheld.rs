@@ -1,10 +1,30 @@
-//! What a requester does not get although a server has sent it.
+//! What a requester does not get although a server would send it.
 
 use base::StorageKey;
 use url::Url;
 
+use crate::request::{Destination, Request, RequestMode};
 use crate::response::Response;
 use crate::site;
+
+/// Whether what anybody on the way may have changed would get into a page that came over a secure
+/// connection. A window may go to such a page: it says of itself where it is.
+///
+/// <https://w3c.github.io/webappsec-mixed-content/#should-block-fetch>
+pub(crate) fn is_mixed_content(request: &Request, url: &Url) -> bool {
+    let is_window =
+        request.mode == RequestMode::Navigate && request.destination == Destination::Document;
+    if is_window || url.scheme() != "http" {
+        return false;
+    }
+    let is_trustworthy =
+        StorageKey::from_url(url).is_ok_and(|target| target.is_potentially_trustworthy());
+    // As in other browsers, and not as in the standard, pages that this machine serves without TLS
+    // may mix as they like.
+    let around = request.ancestor_origins.iter().flatten();
+    let mut parties = around.chain(request.origin.tuple());
+    !is_trustworthy && parties.any(|party| party.scheme() == "https")
+}
 
 /// Why a server does not want a page of this origin to make use of what it has sent, without
 /// having been asked for its agreement, if that is so.
@@ -40,6 +60,44 @@ mod tests {
 
     fn key(text: &str) -> StorageKey {
         StorageKey::from_url(&url(text)).unwrap()
+    }
+
+    #[test]
+    fn nothing_insecure_gets_into_a_secure_page() {
+        for (parties, target, blocked) in [
+            (&["https://a.example/"][..], "http://a.example/", true),
+            (&["https://a.example/"], "https://b.example/", false),
+            (&["https://a.example/"], "http://localhost:8000/", false),
+            (&["https://a.example/"], "http://127.0.0.1/", false),
+            (&["https://a.example/"], "data:,x", false),
+            (&["http://a.example/"], "http://b.example/", false),
+            (&["http://localhost/"], "http://b.example/", false),
+            (
+                &["http://a.example/", "https://b.example/"],
+                "http://a.example/",
+                true,
+            ),
+            (
+                &["https://b.example/", "http://a.example/"],
+                "http://a.example/",
+                true,
+            ),
+            (&[], "http://a.example/", false),
+        ] {
+            let mut parties: Vec<_> = parties.iter().map(|text| Some(key(text))).collect();
+            let mut request = Request {
+                origin: parties.pop().flatten().into(),
+                ancestor_origins: parties.clone(),
+                ..Request::new(url(target))
+            };
+            let is_mixed = |request: &Request| is_mixed_content(request, &request.url);
+            assert_eq!(is_mixed(&request), blocked, "{parties:?} {target}");
+            request.mode = RequestMode::Navigate;
+            request.destination = Destination::Iframe;
+            assert_eq!(is_mixed(&request), blocked, "{parties:?} {target}");
+            request.destination = Destination::Document;
+            assert!(!is_mixed(&request), "{parties:?} {target}");
+        }
     }
 
     #[test]

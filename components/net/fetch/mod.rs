@@ -128,6 +128,10 @@ impl<'a> Fetch<'a> {
     fn next_hop(&mut self) -> Result<Step, FetchError> {
         let url = self.current_url().clone();
         let is_http = matches!(url.scheme(), "http" | "https");
+        if withheld::is_mixed_content(&self.request, &url) {
+            let reason = "the connection is not secure, and that of the page is";
+            return Err(self.error(FetchErrorKind::Blocked, reason));
+        }
         // Step 7: some ports belong to services that a page must not talk to.
         if is_http && url.port().is_some_and(ports::is_bad) {
             let reason = "the port belongs to a service that pages must not talk to";

@@ -1,10 +1,11 @@
+use base::StorageKey;
 use net::{
     CredentialsMode, FetchErrorKind, RedirectMode, Request, RequestMode, RequestOrigin,
     ResponseType,
 };
 
 use crate::server::{Server, answer};
-use crate::{Browser, foreign, own, text};
+use crate::{Browser, foreign, own, text, url};
 
 #[test]
 fn another_origin_that_agrees_can_be_read() {
@@ -176,6 +177,17 @@ fn without_asking_nothing_can_be_read() {
             FetchErrorKind::Blocked
         );
     }
+}
+
+#[test]
+fn a_secure_page_gets_nothing_over_an_insecure_connection() {
+    let secure = StorageKey::from_url(&url("https://page.example/")).ok();
+    let request = Request {
+        origin: secure.into(),
+        ..foreign("http://other.example/")
+    };
+    let error = Browser::new().fetch(request).unwrap_err();
+    assert_eq!(error.kind, FetchErrorKind::Blocked, "{error}");
 }
 
 #[test]
