@@ -23,6 +23,9 @@ use crate::dom::pop_state_event::PopStateEvent;
 use crate::dom::window::Window;
 use crate::event_loop::EventLoop;
 
+/// How many steps back there are at most: as many as in browsers. What is older is forgotten.
+const MAX_STEPS: usize = 50;
+
 /// <https://html.spec.whatwg.org/multipage/browsing-the-web.html#session-history-entry>
 #[derive(Clone)]
 pub(super) struct Entry {
@@ -88,6 +91,19 @@ impl SessionHistory {
     fn index_at(&self, step: u32) -> Option<usize> {
         let entries = self.entries.borrow();
         entries.iter().rposition(|entry| entry.step <= step)
+    }
+
+    /// Nobody can go back to before this step.
+    fn forget_before(&self, step: u32) {
+        let shown = self.index_at(step).unwrap_or_default();
+        let mut entries = self.entries.borrow_mut();
+        let forgotten: Vec<Entry> = entries.drain(..shown).collect();
+        if let Some(first) = entries.first_mut() {
+            first.step = first.step.max(step);
+        }
+        drop(entries);
+        drop(forgotten);
+        self.current.set(self.current.get().saturating_sub(shown));
     }
 
     fn forget_after(&self, step: u32) {
@@ -175,6 +191,16 @@ impl BrowsingContext {
             step: step + 1,
             ..entry
         });
+        let steps: Vec<u32> = self.used_steps().into_iter().collect();
+        if let Some(first) = steps
+            .len()
+            .checked_sub(MAX_STEPS)
+            .filter(|extra| *extra > 0)
+        {
+            for context in top.with_frames() {
+                context.history.forget_before(steps[first]);
+            }
+        }
     }
 
     /// Another document is shown from now on.

@@ -106,3 +106,36 @@ fn a_window_goes_back_in_its_frames() {
     );
     window.close();
 }
+
+#[test]
+fn what_is_long_past_is_forgotten() {
+    let (browser, site) = (
+        Browser::new(),
+        Site::new(&[
+            ("/", "text/html", "<iframe src=/frame></iframe>"),
+            ("/frame", "text/html", ""),
+        ]),
+    );
+    let window = browser.load(site.url("/"));
+    let script = "
+        const inner = frames[0];
+        inner.history.replaceState('inner', '');
+        for (let i = 1; i <= 120; i++) {
+            if (i == 100) inner.history.pushState('later', '');
+            else history.pushState(i, '', '?' + i);
+        }
+        const lengths = [history.length, inner.history.length, history.state, inner.history.state];
+        const gone = () => new Promise(resolve => addEventListener('popstate', () => setTimeout(resolve), { once: true }));
+        history.go(-49);
+        gone().then(() => {
+            lengths.push(history.state, location.search, inner.history.state);
+            history.back();
+            history.go(49);
+            return gone();
+        }).then(() => [...lengths, history.state, inner.history.state].join())";
+    assert_eq!(
+        window.text(script),
+        "50,50,120,later,71,?71,inner,120,later"
+    );
+    window.close();
+}
