@@ -16,6 +16,11 @@
 //! `SameSite` is `Lax`, and names and sites are told apart by the list of public suffixes. What a
 //! `Clear-Site-Data` header names is forgotten. How old anything is, the embedder's clock says.
 //!
+//! Whoever asks is named in each request ([`RequestOrigin`]), with the documents around: `SameSite`,
+//! `Sec-Fetch-Site`, `Origin`, the referrer and the part of the cache follow from it. Pages of https
+//! get nothing over insecure connections, and servers may keep what they have from other origins
+//! (`Cross-Origin-Resource-Policy`).
+//!
 //! What is not there: HTTP authentication, proxies (the environment is not read), HTTP/2, `blob:`
 //! URLs, and a memory of preflights. The cache keeps one response for each URL, of those that vary
 //! the last one, and no partial ones.
