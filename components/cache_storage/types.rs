@@ -31,7 +31,8 @@ pub struct StoredRequest {
     pub referrer: String,
 }
 
-/// A response as it is stored: as much of it as its page may see.
+/// A response as it is stored: as much of it as its page may see; of an opaque one what is behind the
+/// filter, for what runs scripts.
 ///
 /// <https://fetch.spec.whatwg.org/#concept-response>
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

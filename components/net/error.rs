@@ -36,6 +36,8 @@ pub enum FetchErrorKind {
     UnsupportedScheme,
     /// A redirect that may not be followed, or too many of them.
     Redirect,
+    /// A service worker has answered with an error, or has failed.
+    ServiceWorker,
     /// It was cancelled, or the component has shut down or failed.
     Aborted,
     /// Too many fetches are waiting already.
@@ -54,11 +56,8 @@ pub struct FetchError {
 }
 
 impl FetchError {
-    pub(crate) fn new(
-        kind: FetchErrorKind,
-        url: impl fmt::Display,
-        reason: impl Into<String>,
-    ) -> Self {
+    /// An error at this URL, for this reason.
+    pub fn new(kind: FetchErrorKind, url: impl fmt::Display, reason: impl Into<String>) -> Self {
         Self {
             kind,
             url: url.to_string(),

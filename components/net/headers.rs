@@ -5,7 +5,7 @@ use url::Url;
 
 use crate::config::NetConfig;
 use crate::referrer::ReferrerPolicy;
-use crate::request::{CacheMode, Destination, Request, RequestMode, RequestOrigin};
+use crate::request::{CacheMode, Request, RequestMode, RequestOrigin};
 use crate::site::is_same_site;
 
 type Headers = Vec<(String, Vec<u8>)>;
@@ -68,7 +68,7 @@ pub(crate) fn complete(
             headers.push((name.to_owned(), value.into_bytes()));
         }
     };
-    add("Accept", accept(request.destination).to_owned());
+    add("Accept", request.destination.accept().to_owned());
     add("Accept-Language", config.accept_language.clone());
     add("User-Agent", config.user_agent.clone());
     // Bodies are handed over as they come.
@@ -98,16 +98,6 @@ pub(crate) fn complete(
         }
     }
     headers
-}
-
-/// <https://fetch.spec.whatwg.org/#fetching>, step 13.
-fn accept(destination: Destination) -> &'static str {
-    match destination {
-        Destination::Document | Destination::Iframe => {
-            "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
-        }
-        _ => "*/*",
-    }
 }
 
 /// <https://fetch.spec.whatwg.org/#append-a-request-origin-header>

@@ -46,6 +46,7 @@ mod http;
 mod local;
 mod mime;
 mod ports;
+mod redirect;
 mod referrer;
 mod request;
 mod response;

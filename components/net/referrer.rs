@@ -48,6 +48,20 @@ impl ReferrerPolicy {
         })
     }
 
+    /// The name that scripts and servers see.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoReferrer => "no-referrer",
+            Self::NoReferrerWhenDowngrade => "no-referrer-when-downgrade",
+            Self::SameOrigin => "same-origin",
+            Self::Origin => "origin",
+            Self::StrictOrigin => "strict-origin",
+            Self::OriginWhenCrossOrigin => "origin-when-cross-origin",
+            Self::StrictOriginWhenCrossOrigin => "strict-origin-when-cross-origin",
+            Self::UnsafeUrl => "unsafe-url",
+        }
+    }
+
     /// The policy that a `Referrer-Policy` header has: the last one that is known.
     ///
     /// <https://w3c.github.io/webappsec-referrer-policy/#parse-referrer-policy-from-header>

@@ -18,6 +18,9 @@ pub struct Request {
     pub method: String,
     /// What to fetch.
     pub url: Url,
+    /// The URLs that led to `url`, in their order, where the caller follows
+    /// [redirects](Self::redirected) itself.
+    pub redirected_from: Vec<Url>,
     /// Names and values, in order. Those that the browser itself adds are not among them.
     pub headers: Vec<(String, Vec<u8>)>,
     /// The body; `None` is another thing than an empty one.
@@ -59,6 +62,7 @@ impl Request {
         Self {
             method: "GET".to_owned(),
             url,
+            redirected_from: Vec::new(),
             headers: Vec::new(),
             body: None,
             mode: RequestMode::default(),
@@ -155,6 +159,17 @@ pub enum CredentialsMode {
     Include,
 }
 
+impl CredentialsMode {
+    /// The name that scripts see.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Omit => "omit",
+            Self::SameOrigin => "same-origin",
+            Self::Include => "include",
+        }
+    }
+}
+
 /// <https://fetch.spec.whatwg.org/#concept-request-redirect-mode>
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq, Serialize, Deserialize)]
 pub enum RedirectMode {
@@ -165,6 +180,17 @@ pub enum RedirectMode {
     Error,
     /// Hand it over, in a form that scripts cannot look into.
     Manual,
+}
+
+impl RedirectMode {
+    /// The name that scripts see.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Follow => "follow",
+            Self::Error => "error",
+            Self::Manual => "manual",
+        }
+    }
 }
 
 /// How the HTTP cache takes part.
@@ -185,6 +211,20 @@ pub enum CacheMode {
     ForceCache,
     /// What there is is used, fresh or not; without it the fetch fails.
     OnlyIfCached,
+}
+
+impl CacheMode {
+    /// The name that scripts see.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Default => "default",
+            Self::NoStore => "no-store",
+            Self::Reload => "reload",
+            Self::NoCache => "no-cache",
+            Self::ForceCache => "force-cache",
+            Self::OnlyIfCached => "only-if-cached",
+        }
+    }
 }
 
 /// <https://fetch.spec.whatwg.org/#concept-request-destination>
@@ -208,6 +248,18 @@ pub enum Destination {
 }
 
 impl Destination {
+    /// What the browser says that it accepts, unless a script does.
+    ///
+    /// <https://fetch.spec.whatwg.org/#fetching>, step 13.
+    pub const fn accept(self) -> &'static str {
+        match self {
+            Self::Document | Self::Iframe => {
+                "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"
+            }
+            _ => "*/*",
+        }
+    }
+
     /// The name that servers see.
     pub const fn as_str(self) -> &'static str {
         match self {

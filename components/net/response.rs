@@ -12,6 +12,8 @@ pub type FetchResult = Result<Response, FetchError>;
 pub enum ResponseType {
     /// Of the requester's own origin, or a navigation: all but cookies may be read.
     Basic,
+    /// Made by the script of a service worker: all may be read. The network has none.
+    Default,
     /// Of another origin that agreed: some headers may be read.
     Cors,
     /// Of another origin that was not asked: nothing may be read.
@@ -97,6 +99,15 @@ impl Response {
         self.internal.as_deref().unwrap_or(self)
     }
 
+    /// The same by value.
+    #[must_use]
+    pub fn into_unfiltered(self) -> Self {
+        match self.internal {
+            Some(internal) => *internal,
+            None => self,
+        }
+    }
+
     /// What may be kept of the headers beside the body.
     pub fn headers_without_cookies(&self) -> Vec<(String, Vec<u8>)> {
         let mut headers = self.headers.clone();
@@ -143,7 +154,8 @@ impl Response {
     /// An opaque response or redirect, with this one behind it.
     ///
     /// <https://fetch.spec.whatwg.org/#concept-filtered-response-opaque>
-    pub(crate) fn into_opaque(self, response_type: ResponseType) -> Self {
+    #[must_use]
+    pub fn into_opaque(self, response_type: ResponseType) -> Self {
         let url = match response_type {
             ResponseType::OpaqueRedirect => self.url.clone(),
             _ => None,

@@ -28,7 +28,7 @@ impl SwRegistrations {
         let order = self.next_id();
         let storage_key = description.storage_key.clone();
         let client = Client::new(description, order);
-        let is_own_window = client.is_own_window();
+        let is_own_window = client.is_own_window() && client.description.execution_ready;
         self.update_what_redirected(&client);
         let controller = self.controller_for(&client);
         self.clients.insert(id, client);
@@ -37,14 +37,7 @@ impl SwRegistrations {
             .or_default()
             .insert(order, id);
         if is_own_window {
-            self.own_windows.insert((order, id));
-            let count = self
-                .own_window_counts
-                .entry(storage_key.clone())
-                .or_default();
-            *count += 1;
-            let count = *count;
-            self.notify_window_clients(storage_key, count);
+            self.count_window(id);
         }
         if let Some((worker, registration)) = controller {
             self.set_controller(id, worker, registration);
@@ -60,12 +53,38 @@ impl SwRegistrations {
         match update {
             ClientUpdate::CreationUrl(url) => self.redirect_client(id, url),
             ClientUpdate::ExecutionReady => {
-                client.description.execution_ready = true;
+                let was_ready = std::mem::replace(&mut client.description.execution_ready, true);
+                let is_own_window = client.is_own_window();
+                if !was_ready && is_own_window {
+                    self.count_window(id);
+                }
+                // Its scripts begin with this.
+                if !was_ready {
+                    self.tell_first_controller(id);
+                }
                 self.answer_who_wants(id);
             }
             ClientUpdate::Visibility(visibility) => client.visibility = visibility,
             ClientUpdate::Focus(focused) => self.set_focus(id, focused),
         }
+    }
+
+    /// A window shows something of its origin from now on.
+    fn count_window(&mut self, id: ClientId) {
+        let Some(client) = self.clients.get(&id) else {
+            return;
+        };
+        let storage_key = client.description.storage_key.clone();
+        if let Some(order) = client.focus_order {
+            self.own_windows.insert((order, id));
+        }
+        let count = self
+            .own_window_counts
+            .entry(storage_key.clone())
+            .or_default();
+        *count += 1;
+        let count = *count;
+        self.notify_window_clients(storage_key, count);
     }
 
     fn set_focus(&mut self, id: ClientId, focused: bool) {
@@ -82,7 +101,7 @@ impl SwRegistrations {
             return;
         }
         let former = client.focus_order.replace(order);
-        if client.is_own_window() {
+        if client.is_own_window() && client.description.execution_ready {
             if let Some(former) = former {
                 self.own_windows.remove(&(former, id));
             }
@@ -127,6 +146,7 @@ impl SwRegistrations {
     }
 
     pub(crate) fn detach_client(&mut self, id: ClientId) {
+        self.cancel_fetches_of(id);
         self.unload_client(id);
         let Some(client) = self.clients.remove(&id) else {
             return;

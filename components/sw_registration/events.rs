@@ -83,6 +83,9 @@ impl SwRegistrations {
                 EventPurpose::Functional(token) if skip => {
                     self.event_done(token, EventOutcome::Fulfilled);
                 }
+                EventPurpose::Fetch(key) if skip => {
+                    self.fetch_event_ended(key, EventOutcome::Fulfilled);
+                }
                 _ => self.queue_event(active, event),
             }
         }
@@ -105,8 +108,10 @@ impl SwRegistrations {
             .map(|event| event.purpose);
         let purposes: Vec<EventPurpose> = in_flight.chain(queued).collect();
         for purpose in purposes {
-            if let EventPurpose::Functional(token) = purpose {
-                self.event_done(token, shut_down());
+            match purpose {
+                EventPurpose::Functional(token) => self.event_done(token, shut_down()),
+                EventPurpose::Fetch(key) => self.fetch_event_ended(key, shut_down()),
+                _ => {}
             }
         }
     }

@@ -18,6 +18,7 @@
 //! | `stored` | how a registration gets into the store |
 //! | `workers` | starting and stopping workers, their events and time limits |
 //! | `events` | functional events |
+//! | `fetch` | requests that the worker of a client may answer |
 //! | `clients` | clients and their requests |
 //! | `control` | who controls which client |
 //! | `worker_requests` | what only service workers ask for |
@@ -39,8 +40,18 @@
 //! if it has ended none since that one was dispatched, it is terminated. In the second case the
 //! other functional events that it has are handed out again, in their order and with all their
 //! time, as soon as the worker runs again: only the event that it hung in is timed out. So a
-//! functional event reaches its listener at least once, and may do so again. Messages are not
-//! handed out again.
+//! functional event reaches its listener at least once, and may do so again. Messages and `fetch`
+//! events are not handed out again.
+//!
+//! # Requests of clients
+//!
+//! A client asks with [`SwClientHandle::fetch`](sw_traits::SwClientHandle::fetch) before its engine
+//! asks the network, and has the answer once: a response, a network error, or that the network is to
+//! be asked. Who controls the client decides who sees the request, and nothing in the request does.
+//! Every rule of Handle Fetch is kept here, also what a worker may answer, so that an engine has only
+//! to carry out the answer: if it says so, fetch over the network, and meanwhile what is preloaded.
+//! Nobody waits on a thread. A document or worker is asked for by the client that it will be, which
+//! is attached before; its URL is matched then, and again when its load is redirected.
 //!
 //! # Workers that are idle
 //!
@@ -115,6 +126,7 @@
 mod clients;
 mod control;
 mod events;
+mod fetch;
 mod jobs;
 mod lifecycle;
 mod machine;

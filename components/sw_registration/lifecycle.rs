@@ -435,8 +435,14 @@ impl SwRegistrations {
         }
         if let Some(registration) = self.registrations.remove(&id) {
             for event in registration.functional_events {
-                if let EventPurpose::Functional(token) = event.purpose {
-                    self.event_done(token, EventOutcome::NoActiveWorker);
+                match event.purpose {
+                    EventPurpose::Functional(token) => {
+                        self.event_done(token, EventOutcome::NoActiveWorker);
+                    }
+                    EventPurpose::Fetch(key) => {
+                        self.fetch_event_ended(key, EventOutcome::NoActiveWorker);
+                    }
+                    _ => {}
                 }
             }
             self.timers.stop(crate::timers::Timer::Update(id));

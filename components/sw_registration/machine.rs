@@ -7,12 +7,13 @@ use base::ids::{ClientId, CommitId, EventId, RegistrationId, RequestId, WorkerId
 use base::time::{Deadline, Timestamp};
 use storage::{Batch, EncodingError};
 use sw_traits::{
-    ClientDescription, ClientUpdate, EventOutcome, LoadedScript, RegistrationInfo,
-    RegistrationSnapshot, ScriptResourceMap, SwAnswer, SwClientEvent, SwNotification, SwRequest,
-    WindowResult, WorkerEvent, WorkerHostEvent,
+    ClientDescription, ClientUpdate, EventOutcome, FetchRequest, FetchResponse, LoadedScript,
+    RegistrationInfo, RegistrationSnapshot, ScriptResourceMap, SwAnswer, SwClientEvent,
+    SwNotification, SwRequest, WindowResult, WorkerEvent, WorkerHostEvent,
 };
 use url::Url;
 
+use crate::fetch::{FetchKey, PendingFetch};
 use crate::jobs::{Job, JobKey};
 use crate::model::{Client, InFlight, Registration, RunState, Worker};
 use crate::output::Output;
@@ -53,6 +54,8 @@ pub struct SwRegistrations {
     /// check.
     pub(crate) commits: BTreeMap<CommitId, CommitPurpose>,
     pub(crate) events: BTreeMap<EventId, InFlight>,
+    /// What clients fetch, until it is answered. Bounded as events are.
+    pub(crate) fetches: BTreeMap<FetchKey, PendingFetch>,
     /// Origins that are being cleared, and how often; their jobs wait.
     pub(crate) held: BTreeMap<StorageKey, usize>,
     pub(crate) timers: Timers,
@@ -130,6 +133,7 @@ impl SwRegistrations {
             window_requests: BTreeMap::new(),
             commits: BTreeMap::new(),
             events: BTreeMap::new(),
+            fetches: BTreeMap::new(),
             held: BTreeMap::new(),
             timers: Timers::default(),
             idle: BTreeMap::new(),
@@ -203,6 +207,48 @@ impl SwRegistrations {
     ) {
         self.enter(now);
         self.fire_functional_event(storage_key, scope, event, time_limit, token);
+        self.settle();
+    }
+
+    /// A client fetches something. Answered by exactly one [`Output::FetchAnswered`], unless the
+    /// client goes away or cancels it before; there may be an [`Output::PreloadNavigation`] before
+    /// that.
+    pub fn handle_fetch(
+        &mut self,
+        now: Timestamp,
+        client: ClientId,
+        request: RequestId,
+        body: FetchRequest,
+    ) {
+        self.enter(now);
+        let key = (client, request);
+        if self.fetches.contains_key(&key) {
+            log::error!("client {client} uses the name of a fetch twice");
+        } else {
+            self.fetch(key, body);
+        }
+        self.settle();
+    }
+
+    /// What an [`Output::PreloadNavigation`] asked for has come, or could not be had.
+    pub fn handle_preload_ended(
+        &mut self,
+        now: Timestamp,
+        client: ClientId,
+        request: RequestId,
+        result: Result<FetchResponse, String>,
+    ) {
+        self.enter(now);
+        if !self.exiting {
+            self.preload_ended((client, request), result);
+        }
+        self.settle();
+    }
+
+    /// A client does not want what it fetches any more: there will be no answer.
+    pub fn handle_cancel_fetch(&mut self, now: Timestamp, client: ClientId, request: RequestId) {
+        self.enter(now);
+        self.cancel_fetch((client, request));
         self.settle();
     }
 

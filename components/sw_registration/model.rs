@@ -13,6 +13,7 @@ use sw_traits::{
 };
 use url::Url;
 
+use crate::fetch::FetchKey;
 use crate::jobs::JobKey;
 use crate::records::WorkerRecord;
 
@@ -274,7 +275,15 @@ pub(crate) enum EventPurpose {
     Activate,
     /// With the number that the caller gave it.
     Functional(u64),
+    Fetch(FetchKey),
     Message,
+}
+
+impl EventPurpose {
+    /// Whether it is to answer this fetch.
+    pub(crate) fn is_fetch(&self, key: FetchKey) -> bool {
+        matches!(self, Self::Fetch(own) if *own == key)
+    }
 }
 
 /// An event that a worker handles now.

@@ -1,11 +1,11 @@
 use std::collections::BTreeSet;
 
 use base::StorageKey;
-use base::ids::{ClientId, CommitId, EventId, WorkerId};
+use base::ids::{ClientId, CommitId, EventId, RequestId, WorkerId};
 use storage::Batch;
 use sw_traits::{
-    EventDispatch, EventOutcome, RegistrationInfo, ScriptRequest, ScriptResourceMap, SwClientEvent,
-    SwNotification, WindowRequest, WorkerLaunch, WorkerType,
+    EventDispatch, EventOutcome, FetchAnswer, FetchResponse, RegistrationInfo, ScriptRequest,
+    ScriptResourceMap, SwClientEvent, SwNotification, WindowRequest, WorkerLaunch, WorkerType,
 };
 use url::Url;
 
@@ -67,6 +67,40 @@ pub enum Output {
         commit: CommitId,
         /// The changes.
         batch: Batch,
+    },
+    /// Tell a client what becomes of its fetch.
+    FetchAnswered {
+        /// The client.
+        client: ClientId,
+        /// Which fetch.
+        request: RequestId,
+        /// The answer.
+        answer: FetchAnswer,
+    },
+    /// Have a client fetch its navigation request over the network too, and report what comes of it.
+    PreloadNavigation {
+        /// The client.
+        client: ClientId,
+        /// Which fetch.
+        request: RequestId,
+        /// The value of the header `Service-Worker-Navigation-Preload`.
+        header_value: Vec<u8>,
+    },
+    /// Tell a worker what was preloaded for its event.
+    PreloadEnded {
+        /// The worker.
+        worker: WorkerId,
+        /// The event, which was dispatched before.
+        event: EventId,
+        /// The response, or why there is none.
+        result: Result<FetchResponse, String>,
+    },
+    /// Tell a worker that nobody wants the response of an event.
+    AbortFetch {
+        /// The worker.
+        worker: WorkerId,
+        /// The event.
+        event: EventId,
     },
     /// A functional event ended.
     EventDone {

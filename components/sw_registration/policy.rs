@@ -11,6 +11,9 @@ pub struct SwPolicy {
     pub activate_limit: Duration,
     /// How long a `message` event may take, from its dispatch.
     pub message_limit: Duration,
+    /// How long a `fetch` event may take, from its dispatch. A request that has no answer then has
+    /// failed.
+    pub fetch_limit: Duration,
     /// How long a worker without events stays running.
     pub idle_limit: Duration,
     /// How many workers without events stay running; of more, the one that has been without for
@@ -40,8 +43,8 @@ pub struct SwPolicy {
 }
 
 impl Default for SwPolicy {
-    /// Start 60 s; install, activate and message 3 min each; idle 30 s, and 64 workers that are idle;
-    /// a page leads to an update check after 1 s; stale after 24 h; 10,000 registrations, 1,000
+    /// Start 60 s; install, activate, message and fetch 3 min each; idle 30 s, and 64 workers that are
+    /// idle; a page leads to an update check after 1 s; stale after 24 h; 10,000 registrations, 1,000
     /// running workers, 1,000 unfinished requests and 1 GiB of scripts per origin; URLs of 64 KiB;
     /// 1,000 events, 1,000 scripts and 64 MiB of them per worker.
     fn default() -> Self {
@@ -51,6 +54,7 @@ impl Default for SwPolicy {
             install_limit: event_limit,
             activate_limit: event_limit,
             message_limit: event_limit,
+            fetch_limit: event_limit,
             idle_limit: Duration::from_secs(30),
             max_idle_workers: 64,
             max_running_workers_per_origin: 1_000,

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use base::channel::{Callback, Disconnected, Received, Receiver, Sender};
 use base::exception::ErrorClass;
-use base::ids::{ClientId, IdSource, WorkerId};
+use base::ids::{ClientId, IdSource, RequestId, WorkerId};
 use base::time::Clock;
 use storage::{ReadError, Store};
 use sw_traits::{
-    EventOutcome, ScriptLoader, ScriptRequest, SwClientEvent, SwNotification, SwRegistrationHandle,
-    SwRegistrationMessage, WindowHost, WindowRequest, WorkerHost,
+    EventOutcome, FetchAnswer, NavigationPreload, ScriptLoader, ScriptRequest, SwClientEvent,
+    SwNotification, SwRegistrationHandle, SwRegistrationMessage, WindowHost, WindowRequest,
+    WorkerHost,
 };
 
 use crate::machine::SwRegistrations;
@@ -124,6 +125,7 @@ impl SwRegistrationThread {
             sender,
             clients: BTreeMap::new(),
             dispatches: BTreeMap::new(),
+            fetches: BTreeMap::new(),
             clearings: BTreeMap::new(),
             tokens: IdSource::default(),
             to_read: VecDeque::new(),
@@ -162,6 +164,19 @@ struct AttachedClient {
     handled: Callback<()>,
 }
 
+/// A client that waits for the answer to a fetch.
+struct WaitingFetch {
+    preload: Callback<NavigationPreload>,
+    done: Callback<FetchAnswer>,
+}
+
+impl WaitingFetch {
+    fn give_up(&self) {
+        let reason = "it was stopped".to_owned();
+        self.done.call(FetchAnswer::NetworkError { reason });
+    }
+}
+
 struct Component {
     machine: SwRegistrations,
     store: Store,
@@ -173,6 +188,8 @@ struct Component {
     sender: Sender<SwRegistrationMessage>,
     /// Bounded by the clients there are.
     clients: BTreeMap<ClientId, AttachedClient>,
+    /// Bounded by the events that workers may have.
+    fetches: BTreeMap<(ClientId, RequestId), WaitingFetch>,
     /// Bounded by what the other components have in flight.
     dispatches: BTreeMap<u64, Callback<EventOutcome>>,
     clearings: BTreeMap<u64, Callback<Result<(), String>>>,
@@ -235,6 +252,7 @@ impl Component {
             }
             SwRegistrationMessage::DetachClient { client } => {
                 self.clients.remove(&client);
+                self.give_up_fetches(client);
                 self.machine.handle_detach_client(now, client);
             }
             SwRegistrationMessage::Request {
@@ -294,6 +312,54 @@ impl Component {
                 self.exits.push(done);
                 self.machine.handle_exit(now);
             }
+            message => self.handle_fetch_message(message),
+        }
+    }
+
+    /// What clients say of their fetches.
+    fn handle_fetch_message(&mut self, message: SwRegistrationMessage) {
+        let now = self.clock.now();
+        match message {
+            SwRegistrationMessage::Fetch {
+                client,
+                request,
+                body,
+                preload,
+                done,
+            } => {
+                if let Some(client) = self.clients.get(&client) {
+                    client.handled.call(());
+                }
+                let waiting = WaitingFetch { preload, done };
+                self.fetches.insert((client, request), waiting);
+                self.machine.handle_fetch(now, client, request, *body);
+            }
+            SwRegistrationMessage::PreloadEnded {
+                client,
+                request,
+                result,
+            } => {
+                self.machine
+                    .handle_preload_ended(now, client, request, result);
+            }
+            SwRegistrationMessage::CancelFetch { client, request } => {
+                self.machine.handle_cancel_fetch(now, client, request);
+                if let Some(waiting) = self.fetches.remove(&(client, request)) {
+                    waiting.give_up();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Nobody waits for what a client that is gone has asked for.
+    fn give_up_fetches(&mut self, client: ClientId) {
+        let all = (client, RequestId(0))..=(client, RequestId(u64::MAX));
+        let fetches: Vec<_> = self.fetches.range(all).map(|(key, _)| *key).collect();
+        for key in fetches {
+            if let Some(waiting) = self.fetches.remove(&key) {
+                waiting.give_up();
+            }
         }
     }
 
@@ -344,6 +410,33 @@ impl Component {
                     }),
                 );
             }
+            Output::FetchAnswered {
+                client,
+                request,
+                answer,
+            } => {
+                if let Some(waiting) = self.fetches.remove(&(client, request)) {
+                    waiting.done.call(answer);
+                }
+            }
+            Output::PreloadNavigation {
+                client,
+                request,
+                header_value,
+            } => {
+                if let Some(waiting) = self.fetches.get(&(client, request)) {
+                    waiting.preload.call(NavigationPreload {
+                        fetch: request,
+                        header_value,
+                    });
+                }
+            }
+            Output::PreloadEnded {
+                worker,
+                event,
+                result,
+            } => self.host.preload_ended(worker, event, result),
+            Output::AbortFetch { worker, event } => self.host.abort_fetch(worker, event),
             Output::EventDone { token, outcome } => {
                 if let Some(done) = self.dispatches.remove(&token) {
                     done.call(outcome);

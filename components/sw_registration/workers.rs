@@ -162,6 +162,9 @@ impl SwRegistrations {
                 worker: id,
                 dispatch,
             });
+            if let EventPurpose::Fetch(key) = event.purpose {
+                self.fetch_dispatched(key, id, event_id);
+            }
         }
     }
 
@@ -205,6 +208,11 @@ impl SwRegistrations {
                     self.after_event(worker);
                 }
             }
+            WorkerHostEvent::FetchAnswered {
+                worker,
+                event,
+                answer,
+            } => self.fetch_answered(worker, event, answer),
             WorkerHostEvent::Stopped { worker, crash } => self.stopped(worker, crash),
         }
     }
@@ -408,7 +416,7 @@ impl SwRegistrations {
             .unwrap_or_default();
         for event in queue {
             let registration = self.registrations.get_mut(&registration);
-            if let (EventPurpose::Functional(_), Some(registration)) =
+            if let (EventPurpose::Functional(_) | EventPurpose::Fetch(_), Some(registration)) =
                 (&event.purpose, registration)
             {
                 registration.functional_events.push_back(event);
@@ -440,17 +448,24 @@ impl SwRegistrations {
             EventPurpose::Activate => self.activate_event_ended(id, &outcome),
             EventPurpose::Functional(token) => {
                 self.event_done(token, outcome);
-                let registration = self.workers.get(&id).map(|worker| worker.registration);
-                // The last step of Fire Functional Event
-                if let Some(registration) = registration {
-                    self.soft_update_if_stale(registration);
-                }
+                self.update_after_functional_event(id);
+            }
+            EventPurpose::Fetch(key) => {
+                self.fetch_event_ended(key, outcome);
+                self.update_after_functional_event(id);
             }
             EventPurpose::Message => {
                 if outcome != EventOutcome::Fulfilled {
                     log::warn!("a message to worker {id} was not handled: {outcome:?}");
                 }
             }
+        }
+    }
+
+    /// The last step of Fire Functional Event
+    fn update_after_functional_event(&mut self, id: WorkerId) {
+        if let Some(worker) = self.workers.get(&id) {
+            self.soft_update_if_stale(worker.registration);
         }
     }
 

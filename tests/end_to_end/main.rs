@@ -18,6 +18,7 @@ mod offline;
 mod periodic;
 mod permissions;
 mod scripts;
+mod shell_offline;
 mod tls;
 mod workbox;
 

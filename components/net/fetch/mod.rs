@@ -26,19 +26,6 @@ use crate::response::{FetchResult, Response, ResponseType};
 use crate::thread::NetServices;
 use crate::withheld;
 
-/// The most redirects that are followed.
-const MAX_REDIRECTS: usize = 20;
-
-/// Headers that say something about a body, and go with it.
-///
-/// <https://fetch.spec.whatwg.org/#request-body-header-name>
-const BODY_HEADERS: [&str; 4] = [
-    "content-encoding",
-    "content-language",
-    "content-location",
-    "content-type",
-];
-
 /// What all fetches share.
 pub(crate) struct Context {
     pub(crate) config: NetConfig,
@@ -102,7 +89,11 @@ impl<'a> Fetch<'a> {
             headers: std::mem::take(&mut request.headers),
             body: request.body.take(),
             referrer_policy: request.referrer_policy,
-            urls: vec![request.url.clone()],
+            urls: request
+                .redirected_from
+                .drain(..)
+                .chain([request.url.clone()])
+                .collect(),
             request,
             tainting: Tainting::Basic,
         }
@@ -205,9 +196,7 @@ impl<'a> Fetch<'a> {
                     return Ok(Step::Finished(response));
                 }
                 RedirectMode::Follow => {
-                    if let Some(location) = self.location(&response)? {
-                        self.follow_referrer_policy(&response);
-                        self.redirect(response.status, location)?;
+                    if self.redirect(&response)? {
                         return Ok(Step::Redirected);
                     }
                 }
@@ -227,74 +216,28 @@ impl<'a> Fetch<'a> {
         Ok(Step::Finished(response))
     }
 
-    /// <https://fetch.spec.whatwg.org/#concept-response-location-url>
-    fn location(&self, response: &Response) -> Result<Option<Url>, FetchError> {
-        let Some(value) = response.header("location") else {
-            return Ok(None);
+    /// Goes on to where a response redirects to, if it says so.
+    fn redirect(&mut self, response: &Response) -> Result<bool, FetchError> {
+        let url = self.urls.pop().unwrap_or_else(|| self.request.url.clone());
+        let next = Request {
+            method: std::mem::take(&mut self.method),
+            headers: std::mem::take(&mut self.headers),
+            body: self.body.take(),
+            referrer_policy: self.referrer_policy,
+            url,
+            redirected_from: std::mem::take(&mut self.urls),
+            ..self.request.clone()
         };
-        let text = String::from_utf8_lossy(&value);
-        let mut location = self.current_url().join(&text).map_err(|error| {
-            let reason = format!("it redirects to \"{text}\", which is not a URL: {error}");
-            self.error(FetchErrorKind::Redirect, reason)
-        })?;
-        if location.fragment().is_none() {
-            location.set_fragment(self.current_url().fragment());
-        }
-        Ok(Some(location))
-    }
-
-    /// <https://fetch.spec.whatwg.org/#concept-http-redirect-fetch>
-    fn redirect(&mut self, status: u16, location: Url) -> Result<(), FetchError> {
-        let refuse = |reason: String| Err(self.error(FetchErrorKind::Redirect, reason));
-        // Step 6: only to where it could have gone itself.
-        if !matches!(location.scheme(), "http" | "https") {
-            return refuse(format!("it redirects to {location}, which is no HTTP URL"));
-        }
-        // Step 7: not for ever.
-        if self.urls.len() > MAX_REDIRECTS {
-            return refuse(format!(
-                "more than {MAX_REDIRECTS} redirects, the next to {location}"
-            ));
-        }
-        // Steps 9 and 10: no credentials smuggled in.
-        let has_credentials = !location.username().is_empty() || location.password().is_some();
-        let crosses = self.request.mode == RequestMode::Cors && !self.is_same_origin(&location);
-        if has_credentials && (crosses || self.tainting == Tainting::Cors) {
-            return refuse("it redirects to a URL of another origin with credentials".to_owned());
-        }
-        // Step 12: what was a POST becomes a GET, except where the status says otherwise.
-        let drops_body = (matches!(status, 301 | 302) && self.method == "POST")
-            || (status == 303 && !matches!(self.method.as_str(), "GET" | "HEAD"));
-        if drops_body {
-            "GET".clone_into(&mut self.method);
-            self.body = None;
-            self.drop_headers(&BODY_HEADERS);
-        }
-        // Step 13: what authenticates to one origin is none of another's business.
-        if self.current_url().origin() != location.origin() {
-            self.drop_headers(&["authorization"]);
-        }
-        self.urls.push(location);
-        Ok(())
-    }
-
-    /// <https://w3c.github.io/webappsec-referrer-policy/#set-requests-referrer-policy-on-redirect>
-    fn follow_referrer_policy(&mut self, response: &Response) {
-        // What this server was not told, no later one is, whatever this one says.
-        let told = self.request.referrer.take().and_then(|referrer| {
-            self.referrer_policy
-                .referrer_along(&referrer, [self.current_url()])
-        });
-        self.request.referrer = told;
-        let header = response.header("referrer-policy").unwrap_or_default();
-        if let Some(policy) = ReferrerPolicy::from_header(&String::from_utf8_lossy(&header)) {
-            self.referrer_policy = policy;
-        }
-    }
-
-    fn drop_headers(&mut self, names: &[&str]) {
-        self.headers
-            .retain(|(own, _)| !names.iter().any(|name| own.eq_ignore_ascii_case(name)));
+        let hops = next.redirected_from.len();
+        let next = next.redirected(response)?;
+        self.method = next.method;
+        self.headers = next.headers;
+        self.body = next.body;
+        self.request.referrer = next.referrer;
+        self.referrer_policy = next.referrer_policy;
+        self.urls = next.redirected_from;
+        self.urls.push(next.url);
+        Ok(self.urls.len() > hops + 1)
     }
 
     /// Asks the other origin first, if the request is one that it might not expect. Answers are

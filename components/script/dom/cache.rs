@@ -169,6 +169,10 @@ fn fetched_response(response: &Value) -> Fallible<StoredResponse> {
         let message = format!("The server answered with status {}.", response.status);
         return Err(Error::Type(message));
     }
+    if response.response_type.starts_with("opaque") {
+        let message = "The response is opaque, so that nobody knows whether it is a good one.";
+        return Err(Error::Type(message.to_owned()));
+    }
     check_response(&response)?;
     Ok(response)
 }

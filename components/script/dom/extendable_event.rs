@@ -52,6 +52,11 @@ impl ExtendableEvent {
         self.dispatch.set(Some(event));
     }
 
+    /// The dispatch whose outcome it decides.
+    pub(crate) fn dispatch_id(&self) -> Option<EventId> {
+        self.dispatch.get()
+    }
+
     /// Its time limit is over, which is kept by the one who has it dispatched.
     pub(crate) fn set_timed_out(&self) {
         self.timed_out.set(true);

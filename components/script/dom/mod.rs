@@ -29,6 +29,7 @@ mod event_handler_content_attributes;
 pub mod event_target;
 pub mod extendable_event;
 pub mod extendable_message_event;
+pub mod fetch_event;
 pub mod hash_change_event;
 pub mod headers;
 pub mod history;

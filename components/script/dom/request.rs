@@ -2,6 +2,7 @@
 
 use cache_storage::StoredRequest;
 use net::CacheMode;
+use sw_traits::FetchRequest;
 use url::Url;
 
 use super::abort_signal::AbortSignal;
@@ -46,6 +47,7 @@ struct Settings {
     redirect: RequestRedirect,
     referrer: Referrer,
     referrer_policy: ReferrerPolicy,
+    destination: RequestDestination,
 }
 
 impl Settings {
@@ -59,6 +61,7 @@ impl Settings {
             redirect: RequestRedirect::Follow,
             referrer: Referrer::Client,
             referrer_policy: ReferrerPolicy::Empty,
+            destination: RequestDestination::Empty,
         }
     }
 
@@ -227,6 +230,7 @@ impl Request {
                 Err(_) => Referrer::None,
             },
             referrer_policy: ReferrerPolicy::Empty,
+            destination: RequestDestination::Empty,
         };
         let headers = Headers::new(realm, stored.headers, Guard::Immutable)?;
         let signal = AbortSignal::dependent(realm, &[])?;
@@ -237,6 +241,38 @@ impl Request {
                 settings: NoTrace(settings),
                 headers,
                 body: Body::default(),
+                signal,
+            },
+        )
+    }
+
+    /// The request of a `fetch` event.
+    ///
+    /// # Errors
+    ///
+    /// The engine is out of memory.
+    pub(crate) fn from_event(realm: &Realm, request: FetchRequest) -> Fallible<Dom<Self>> {
+        let word = |word: &str| realm.new_string(word);
+        let settings = Settings {
+            mode: RequestMode::from_js(realm, &word(&request.mode)?)?,
+            credentials: RequestCredentials::from_js(realm, &word(&request.credentials)?)?,
+            cache: RequestCache::from_js(realm, &word(&request.cache)?)?,
+            redirect: RequestRedirect::from_js(realm, &word(&request.redirect)?)?,
+            referrer: Url::parse(&request.referrer).map_or(Referrer::None, Referrer::Url),
+            referrer_policy: ReferrerPolicy::from_js(realm, &word(&request.referrer_policy)?)?,
+            destination: RequestDestination::from_js(realm, &word(&request.destination)?)?,
+            method: request.method,
+            url: request.url,
+        };
+        let headers = Headers::new(realm, request.headers, Guard::Immutable)?;
+        let signal = AbortSignal::dependent(realm, &[])?;
+        Dom::new(
+            realm,
+            Self {
+                reflector: Reflector::default(),
+                settings: NoTrace(settings),
+                headers,
+                body: request.body.map_or_else(Body::default, Body::new),
                 signal,
             },
         )
@@ -276,7 +312,13 @@ impl RequestMethods for Request {
                 }
                 (Settings::new(url), None)
             }
-            RequestOrUsvString::Request(request) => (request.settings.0.clone(), Some(request)),
+            RequestOrUsvString::Request(request) => {
+                let settings = Settings {
+                    destination: RequestDestination::Empty,
+                    ..request.settings.0.clone()
+                };
+                (settings, Some(request))
+            }
         };
         // Step 13.
         if !is_empty(&init) {
@@ -361,7 +403,7 @@ impl RequestMethods for Request {
     }
 
     fn destination(&self, _: &Realm) -> RequestDestination {
-        RequestDestination::Empty
+        self.settings.destination
     }
 
     fn referrer(&self, _: &Realm) -> UsvString {

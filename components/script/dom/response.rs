@@ -1,6 +1,9 @@
 //! <https://fetch.spec.whatwg.org/#response-class>
 
+use std::rc::Rc;
+
 use cache_storage::StoredResponse;
+use sw_traits::FetchResponse;
 use url::Url;
 
 use super::headers::{Guard, Headers};
@@ -13,6 +16,7 @@ use crate::bindings::{
 };
 use crate::environment::Environment;
 use crate::fetch::body::{Body, HasBody, extract};
+use crate::fetch::conversion;
 
 dom_struct! {
     /// <https://fetch.spec.whatwg.org/#response-class>
@@ -32,6 +36,8 @@ struct Settings {
     redirected: bool,
     status: u16,
     status_text: Vec<u8>,
+    /// What is behind an opaque response. Scripts never see it.
+    internal: Option<Rc<net::Response>>,
 }
 
 /// <https://fetch.spec.whatwg.org/#null-body-status>
@@ -49,6 +55,7 @@ impl Response {
         let type_ = match response.response_type {
             net::ResponseType::Basic => ResponseType::Basic,
             net::ResponseType::Cors => ResponseType::Cors,
+            net::ResponseType::Default => ResponseType::Default,
             net::ResponseType::Opaque => ResponseType::Opaque,
             net::ResponseType::OpaqueRedirect => ResponseType::Opaqueredirect,
         };
@@ -64,9 +71,33 @@ impl Response {
             redirected: response.redirected,
             status: response.status,
             status_text: response.status_text.into_bytes(),
+            internal: response.internal.map(|internal| Rc::new(*internal)),
         };
         let headers = Headers::new(realm, response.headers, Guard::Immutable)?;
         Self::create(realm, settings, headers, body)
+    }
+
+    /// The response as it is given to `respondWith()`. Its body counts as read.
+    ///
+    /// # Errors
+    ///
+    /// A `TypeError` if the body was read before.
+    pub(crate) fn answer(&self) -> Fallible<FetchResponse> {
+        let body = self.body.consume()?.map(|bytes| bytes.to_vec());
+        let settings = &self.settings;
+        Ok(FetchResponse {
+            response_type: settings.type_.as_str().to_owned(),
+            url: settings.url.clone(),
+            redirected: settings.redirected,
+            status: settings.status,
+            status_text: settings.status_text.clone(),
+            headers: self.headers.list(),
+            body,
+            internal: settings
+                .internal
+                .as_ref()
+                .map(|internal| Box::new(conversion::to_response(internal))),
+        })
     }
 
     /// The response as it is stored in a cache. Its body counts as read.
@@ -76,8 +107,9 @@ impl Response {
     /// A `TypeError` if the body was read before.
     pub(crate) fn stored(&self) -> Fallible<StoredResponse> {
         let body = self.body.consume()?.map(|bytes| bytes.to_vec());
+        let behind = self.settings.internal.as_ref();
         Ok(StoredResponse {
-            body,
+            body: body.or_else(|| behind.map(|internal| internal.body.clone())),
             ..self.stored_head()
         })
     }
@@ -96,8 +128,20 @@ impl Response {
 
     fn stored_head(&self) -> StoredResponse {
         let settings = &self.settings;
+        let response_type = settings.type_.as_str().to_owned();
+        if let Some(internal) = &settings.internal {
+            return StoredResponse {
+                response_type,
+                url: internal.url.clone(),
+                redirected: internal.redirected,
+                status: internal.status,
+                status_text: internal.status_text.clone().into_bytes(),
+                headers: internal.headers.clone(),
+                body: None,
+            };
+        }
         StoredResponse {
-            response_type: settings.type_.as_str().to_owned(),
+            response_type,
             url: settings.url.clone(),
             redirected: settings.redirected,
             status: settings.status,
@@ -113,6 +157,25 @@ impl Response {
     ///
     /// The engine is out of memory.
     pub(crate) fn from_stored(realm: &Realm, stored: StoredResponse) -> Fallible<Dom<Self>> {
+        let response_type = match stored.response_type.as_str() {
+            "opaque" => Some(net::ResponseType::Opaque),
+            "opaqueredirect" => Some(net::ResponseType::OpaqueRedirect),
+            _ => None,
+        };
+        if let Some(response_type) = response_type {
+            let behind = FetchResponse {
+                response_type: "default".to_owned(),
+                url: stored.url,
+                redirected: stored.redirected,
+                status: stored.status,
+                status_text: stored.status_text,
+                headers: stored.headers,
+                body: stored.body,
+                internal: None,
+            };
+            let behind = conversion::to_network(behind);
+            return Self::from_net(realm, behind.into_opaque(response_type));
+        }
         let type_ = realm.new_string(&stored.response_type)?;
         let settings = Settings {
             type_: ResponseType::from_js(realm, &type_)?,
@@ -120,6 +183,7 @@ impl Response {
             redirected: stored.redirected,
             status: stored.status,
             status_text: stored.status_text,
+            internal: None,
         };
         let headers = Headers::new(realm, stored.headers, Guard::Immutable)?;
         let body = stored.body.map_or_else(Body::default, Body::new);
@@ -191,6 +255,7 @@ impl Response {
             redirected: false,
             status: init.status,
             status_text: init.status_text.0,
+            internal: None,
         };
         Self::create(realm, settings, headers, body)
     }
@@ -224,6 +289,7 @@ impl ResponseMethods for Response {
             redirected: false,
             status: 0,
             status_text: Vec::new(),
+            internal: None,
         };
         let headers = Headers::new(realm, Vec::new(), Guard::Immutable)?;
         Self::create(realm, settings, headers, Body::default())
@@ -245,6 +311,7 @@ impl ResponseMethods for Response {
             redirected: false,
             status,
             status_text: Vec::new(),
+            internal: None,
         };
         Self::create(realm, settings, headers, Body::default())
     }

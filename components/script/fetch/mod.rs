@@ -1,4 +1,5 @@
-//! `fetch()`: requests of scripts, answered by the network component.
+//! `fetch()`: requests of scripts, answered by the service worker that controls them or by the
+//! network component.
 //!
 //! <https://fetch.spec.whatwg.org/#fetch-method>
 //!
@@ -6,16 +7,19 @@
 //! the last byte is there, so that a response that is cut short rejects it.
 
 pub mod body;
+pub(crate) mod conversion;
+pub(crate) mod fetcher;
 pub(crate) mod header_rules;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Mutex;
 
 use base::channel::Callback;
-use net::{FetchId, FetchResult, NetHandle};
+use net::FetchResult;
 
+use self::fetcher::{Course, Fetcher};
 use crate::bindings::generated::{RequestInit, RequestMethods, RequestOrUsvString};
 use crate::bindings::{
     Dom, Error, Fallible, Promise, Realm, RealmHandle, Traceable, Tracer, Value,
@@ -25,13 +29,15 @@ use crate::dom::request::Request;
 use crate::dom::response::Response;
 use crate::environment::Environment;
 use crate::event_loop::EventLoop;
+use crate::service_worker::client::ServiceWorkerClient;
 
 /// The fetches of a realm that have not ended. A service of the realm.
 ///
 /// <https://fetch.spec.whatwg.org/#concept-fetch-group>
 #[derive(Default)]
 struct FetchGroup {
-    running: RefCell<BTreeSet<FetchId>>,
+    running: RefCell<BTreeMap<u64, Course>>,
+    last_number: Cell<u64>,
     is_terminated: Cell<bool>,
 }
 
@@ -42,6 +48,28 @@ impl FetchGroup {
             realm.add_service(Rc::clone(&group));
             group
         })
+    }
+
+    /// Keeps a fetch, which is stopped with the realm. Returns its number.
+    fn add(&self, course: Course) -> u64 {
+        let number = self.last_number.get() + 1;
+        self.last_number.set(number);
+        self.running.borrow_mut().insert(number, course);
+        number
+    }
+}
+
+impl Fetcher {
+    /// How a realm fetches: over the service worker that controls it, if it is a client.
+    ///
+    /// # Errors
+    ///
+    /// The realm has no environment.
+    pub(crate) fn of(realm: &Realm) -> Fallible<Self> {
+        let environment = Environment::of(realm)?;
+        let client: Option<Rc<ServiceWorkerClient>> = realm.service();
+        let controlled = client.and_then(|client| client.controlled_handle());
+        Ok(Self::new(&environment.services, controlled))
     }
 }
 
@@ -54,10 +82,8 @@ pub fn terminate(realm: &Realm) {
     };
     group.is_terminated.set(true);
     let running = group.running.take();
-    if let Ok(environment) = Environment::of(realm) {
-        for id in running {
-            environment.services.net.cancel(id);
-        }
+    for course in running.into_values() {
+        course.cancel();
     }
 }
 
@@ -72,14 +98,14 @@ struct Pending {
 /// What is known once a fetch has been started.
 #[derive(Clone, Copy)]
 struct Started {
-    id: FetchId,
+    number: u64,
     algorithm: Option<AlgorithmId>,
 }
 
 impl Pending {
     fn finish(self, result: FetchResult) {
         if let Some(started) = self.started.get() {
-            self.group.running.borrow_mut().remove(&started.id);
+            self.group.running.borrow_mut().remove(&started.number);
             if let Some(algorithm) = started.algorithm {
                 self.signal.remove_algorithm(algorithm);
             }
@@ -105,8 +131,7 @@ impl Pending {
 /// Aborts a fetch when its signal says so.
 struct AbortFetch {
     promise: Promise,
-    net: NetHandle,
-    id: FetchId,
+    course: Course,
 }
 
 impl Traceable for AbortFetch {
@@ -119,7 +144,7 @@ impl AbortAlgorithm for AbortFetch {
     /// <https://fetch.spec.whatwg.org/#abort-fetch>
     fn run(&self, _: &Realm, reason: &Value) {
         self.promise.reject(Error::Thrown(reason.clone()));
-        self.net.cancel(self.id);
+        self.course.cancel();
     }
 }
 
@@ -173,34 +198,17 @@ fn start(
             }
         });
     });
-    let net = environment.services.net.clone();
-    let Some(id) = hand_over(&environment, request.to_net(&environment)?, &done) else {
+    let course = Fetcher::of(realm)?.fetch(request.to_net(&environment)?, done);
+    if course.has_ended() {
         return Ok(());
-    };
-    group.running.borrow_mut().insert(id);
+    }
+    let number = group.add(course.clone());
     let algorithm = signal.add_algorithm(Box::new(AbortFetch {
         promise: promise.clone(),
-        net,
-        id,
+        course,
     }));
-    started.set(Some(Started { id, algorithm }));
+    started.set(Some(Started { number, algorithm }));
     Ok(())
-}
-
-/// Gives a request to the network. What a blob URL refers to is answered at once, and has no id.
-fn hand_over(
-    environment: &Environment,
-    request: net::Request,
-    done: &Callback<FetchResult>,
-) -> Option<FetchId> {
-    let services = &environment.services;
-    match services.user_agent.blob_urls.fetch(&request) {
-        Some(response) => {
-            done.call(Ok(response));
-            None
-        }
-        None => Some(services.net.fetch(request, done.clone())),
-    }
 }
 
 /// What is to happen with a response.
@@ -209,7 +217,7 @@ type WhenDone = Box<dyn FnOnce(&Realm, FetchResult)>;
 /// A fetch that a realm needs for itself.
 struct Internal {
     realm: RealmHandle,
-    id: Rc<Cell<Option<FetchId>>>,
+    number: Rc<Cell<Option<u64>>>,
     group: Rc<FetchGroup>,
     done: WhenDone,
 }
@@ -225,16 +233,16 @@ pub(crate) fn fetch_for_realm(
     request: net::Request,
     done: impl FnOnce(&Realm, FetchResult) + 'static,
 ) -> Fallible<()> {
-    let environment = Environment::of(realm)?;
+    let fetcher = Fetcher::of(realm)?;
     let event_loop = realm.service::<EventLoop>().ok_or_else(|| {
         let message = "The global object has no event loop.";
         Error::Type(message.to_owned())
     })?;
     let group = FetchGroup::of(realm);
-    let id = Rc::new(Cell::new(None));
+    let number = Rc::new(Cell::new(None));
     let ticket = event_loop.keep(Internal {
         realm: realm.root(),
-        id: Rc::clone(&id),
+        number: Rc::clone(&number),
         group: Rc::clone(&group),
         done: Box::new(done),
     });
@@ -247,16 +255,15 @@ pub(crate) fn fetch_for_realm(
             let Some(internal) = ticket.take(event_loop) else {
                 return;
             };
-            if let Some(id) = internal.id.get() {
-                internal.group.running.borrow_mut().remove(&id);
+            if let Some(number) = internal.number.get() {
+                internal.group.running.borrow_mut().remove(&number);
             }
             if !internal.group.is_terminated.get() {
                 (internal.done)(&internal.realm, result);
             }
         });
     });
-    let started = hand_over(&environment, request, &answer);
-    group.running.borrow_mut().extend(started);
-    id.set(started);
+    let course = fetcher.fetch(request, answer);
+    number.set(Some(group.add(course)));
     Ok(())
 }

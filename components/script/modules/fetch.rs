@@ -150,7 +150,11 @@ fn request(environment: &Environment, wanted: &Wanted) -> Request {
         origin: environment.origin.clone().into(),
         ancestor_origins: environment.ancestor_origins.clone(),
         registration_scope: environment.registration_scope.clone(),
-        destination: wanted.options.destination,
+        destination: if wanted.is_top_level || !is_worker(wanted) {
+            wanted.options.destination
+        } else {
+            Destination::Script
+        },
         referrer: wanted.referrer.clone(),
         referrer_policy: wanted
             .options

@@ -26,6 +26,7 @@ use crate::dom::service_worker_container::ServiceWorkerContainer;
 use crate::dom::service_worker_registration::ServiceWorkerRegistration;
 use crate::event_loop::{EventLoop, TaskSender, Trusted};
 use crate::messaging;
+use crate::service_worker::reserved::ReservedClient;
 use crate::services::Services;
 use crate::window::page::Page;
 
@@ -89,6 +90,21 @@ impl ServiceWorkerClient {
         services: &Services,
         description: ClientDescription,
     ) -> Fallible<()> {
+        Self::attach_as(realm, services, description, None)
+    }
+
+    /// The same for a client that may have been there before its realm; the description says what it
+    /// is then.
+    ///
+    /// # Errors
+    ///
+    /// The realm has no event loop.
+    pub(crate) fn attach_as(
+        realm: &Realm,
+        services: &Services,
+        description: ClientDescription,
+        reserved: Option<ReservedClient>,
+    ) -> Fallible<()> {
         let event_loop = realm
             .service::<EventLoop>()
             .ok_or_else(|| Error::Type("there is no event loop".to_owned()))?;
@@ -101,13 +117,16 @@ impl ServiceWorkerClient {
         let on_event = events(&event_loop, &ticket, |client, realm, event| {
             client.handle_event(realm, event)
         });
-        let handle = services.service_workers.attach_client(
-            description,
-            Callback::new(move |event| {
-                let _ = &awaited;
-                on_event.call(event);
-            }),
-        );
+        let events_of_client = Callback::new(move |event| {
+            let _ = &awaited;
+            on_event.call(event);
+        });
+        let handle = match reserved {
+            Some(reserved) => Ok(reserved.connect(events_of_client)),
+            None => services
+                .service_workers
+                .attach_client(description, events_of_client),
+        };
         let sync_handle = services.sync.attach_client(
             id,
             storage_key,
@@ -206,6 +225,18 @@ impl ServiceWorkerClient {
     /// Whether it is a client still.
     pub(crate) fn is_attached(&self) -> bool {
         self.handle.borrow().is_some()
+    }
+
+    /// The handle, if a service worker may have a say in what the client fetches. Fetches of a
+    /// client without a controller do not have to take the way over the component.
+    pub(crate) fn controlled_handle(&self) -> Option<SwClientHandle> {
+        let may_be_controlled =
+            !self.controller_is_known.get() || self.controller.borrow().is_some();
+        self.handle
+            .borrow()
+            .as_ref()
+            .filter(|_| may_be_controlled)
+            .cloned()
     }
 
     /// Sends what has no answer. That nobody receives it any more is not an error.

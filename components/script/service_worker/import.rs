@@ -7,6 +7,7 @@ use url::Url;
 use super::worker::Worker;
 use crate::bindings::{Fallible, Realm};
 use crate::environment::Environment;
+use crate::fetch::fetcher::Fetcher;
 use crate::modules::{self, FetchOptions, ModuleSource};
 use crate::worker::scripts::{self, ScriptWaiter, decode, unavailable};
 
@@ -81,7 +82,8 @@ fn script_resource(
     }
     // Step 7 to 9
     let request = request(worker, environment, url, from);
-    let result = ScriptWaiter::of(realm)?.fetch(&environment.services.net, request);
+    let result =
+        ScriptWaiter::of(realm)?.fetch(&Fetcher::new(&environment.services, None), request);
     let response = match &result {
         Ok(Ok(response)) => response.unfiltered(),
         Ok(Err(error)) => return Err(unavailable(url, &error.to_string())),

@@ -6,11 +6,13 @@
 //! - `thread`: the life of one worker on its thread;
 //! - `worker`: what the realm of a worker knows of itself, and its events;
 //! - `import`: `importScripts`;
+//! - `reserved`: clients whose document or script is still to come;
 //! - `message`: messages on their way through the components.
 
 pub(crate) mod client;
 pub(crate) mod import;
 pub(crate) mod message;
+pub(crate) mod reserved;
 mod thread;
 mod threads;
 pub(crate) mod worker;
@@ -20,7 +22,6 @@ use std::rc::Rc;
 use sw_traits::{
     ClientDescription, ClientKind, ClientUpdate, ControllerSource, FrameType, ServiceWorkerInfo,
 };
-use url::Url;
 
 pub use self::threads::ServiceWorkerThreads;
 use crate::bindings::{Fallible, Realm};
@@ -38,7 +39,17 @@ pub fn attach_window(
     frame_type: FrameType,
     controller: ControllerSource,
     ancestor_origins: Vec<String>,
-    redirected_from: Vec<Url>,
+) -> Fallible<()> {
+    attach_document(realm, frame_type, controller, ancestor_origins, None)
+}
+
+/// The same for a document whose client there may have been before.
+pub(crate) fn attach_document(
+    realm: &Realm,
+    frame_type: FrameType,
+    controller: ControllerSource,
+    ancestor_origins: Vec<String>,
+    reserved: Option<reserved::ReservedClient>,
 ) -> Fallible<()> {
     let environment = Environment::of(realm)?;
     let Some(storage_key) = environment.origin.clone() else {
@@ -49,7 +60,6 @@ pub fn attach_window(
         secure_context: realm.is_secure_context(),
         controller,
         ancestor_origins,
-        redirected_from,
         ..ClientDescription::new(
             environment.client,
             storage_key,
@@ -57,7 +67,7 @@ pub fn attach_window(
             ClientKind::Window,
         )
     };
-    client::ServiceWorkerClient::attach(realm, &environment.services, description)
+    client::ServiceWorkerClient::attach_as(realm, &environment.services, description, reserved)
 }
 
 /// Tells the component something new about a window.

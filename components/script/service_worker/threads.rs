@@ -11,7 +11,7 @@ use std::time::Duration;
 use base::channel::Callback;
 use base::ids::{EventId, WorkerId};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
-use sw_traits::{EventDispatch, WorkerHost, WorkerHostEvent, WorkerLaunch};
+use sw_traits::{EventDispatch, FetchResponse, WorkerHost, WorkerHostEvent, WorkerLaunch};
 
 use super::thread::{End, run};
 use super::worker::Worker;
@@ -169,6 +169,31 @@ impl WorkerHost for ServiceWorkerThreads {
             running.thread.controls.queue(move |realm| {
                 if let Ok(worker) = Worker::of(realm) {
                     worker.time_out(event);
+                }
+            });
+        }
+    }
+
+    fn preload_ended(
+        &mut self,
+        worker: WorkerId,
+        event: EventId,
+        result: Result<FetchResponse, String>,
+    ) {
+        if let Some(running) = self.workers.get(&worker) {
+            running.thread.controls.queue(move |realm| {
+                if let Ok(worker) = Worker::of(realm) {
+                    worker.preload_ended(realm, event, result);
+                }
+            });
+        }
+    }
+
+    fn abort_fetch(&mut self, worker: WorkerId, event: EventId) {
+        if let Some(running) = self.workers.get(&worker) {
+            running.thread.controls.queue(move |realm| {
+                if let Ok(worker) = Worker::of(realm) {
+                    worker.abort_fetch(realm, event);
                 }
             });
         }

@@ -9,18 +9,19 @@ use base::channel::Callback;
 use base::exception::DomExceptionName;
 use base::ids::{EventId, WorkerId};
 use sw_traits::{
-    EventDispatch, EventOutcome, MessageSource, RegistrationInfo, ScriptResource,
-    ScriptResourceMap, SerializedMessage, ServiceWorkerInfo, ServiceWorkerState, WorkerEvent,
-    WorkerHostEvent, WorkerLaunch, WorkerType,
+    EventDispatch, EventOutcome, FetchAnswer, FetchResponse, MessageSource, RegistrationInfo,
+    ScriptResource, ScriptResourceMap, SerializedMessage, ServiceWorkerInfo, ServiceWorkerState,
+    WorkerEvent, WorkerHostEvent, WorkerLaunch, WorkerType,
 };
 use url::Url;
 
 use super::client::ServiceWorkerClient;
-use crate::bindings::{Dom, DomString, Error, Fallible, Realm, Traceable, Tracer};
+use crate::bindings::{Dom, DomString, Error, Fallible, Realm, Traceable, Tracer, Value};
 use crate::dom::client::Client;
 use crate::dom::event_target::EventTarget;
 use crate::dom::extendable_event::ExtendableEvent;
 use crate::dom::extendable_message_event::ExtendableMessageEvent;
+use crate::dom::fetch_event::FetchEvent;
 use crate::dom::install_event::InstallEvent;
 use crate::dom::periodic_sync_event::PeriodicSyncEvent;
 use crate::dom::service_worker::ServiceWorker;
@@ -194,7 +195,52 @@ impl Worker {
         };
         self.in_flight.borrow_mut().insert(id, in_flight);
         target.dispatch_trusted(realm, &event);
+        if let Some(event) = event.downcast::<FetchEvent>()
+            && !self.watchdog.has_expired()
+            && let Some(answer) = event.dispatched()
+        {
+            self.report_answer(id, answer);
+        }
         self.end_event_if_inactive(id);
+    }
+
+    /// What the listener of a `fetch` event gave to `respondWith()` is settled.
+    pub(crate) fn respond(&self, realm: &Realm, id: EventId, result: Result<Value, Value>) {
+        if let Some(event) = self.fetch_event(id) {
+            let answer = event.settled(realm, result);
+            self.report_answer(id, answer);
+        }
+    }
+
+    /// The preload of a navigation has ended.
+    pub(super) fn preload_ended(
+        &self,
+        realm: &Realm,
+        id: EventId,
+        result: Result<FetchResponse, String>,
+    ) {
+        if let Some(event) = self.fetch_event(id) {
+            event.preload_ended(realm, result);
+        }
+    }
+
+    /// Nobody wants the response of a `fetch` event any more.
+    pub(super) fn abort_fetch(&self, realm: &Realm, id: EventId) {
+        if let Some(event) = self.fetch_event(id) {
+            event.abort(realm);
+        }
+    }
+
+    fn fetch_event(&self, id: EventId) -> Option<Dom<FetchEvent>> {
+        self.event(id)?.downcast()
+    }
+
+    fn report_answer(&self, event: EventId, answer: FetchAnswer) {
+        self.report(WorkerHostEvent::FetchAnswered {
+            worker: self.id,
+            event,
+            answer,
+        });
     }
 
     /// Reports the outcome of an event that has ended.
@@ -294,6 +340,7 @@ fn create_event(realm: &Realm, event: WorkerEvent) -> Fallible<Dom<ExtendableEve
             origin,
             message,
         } => message_event(realm, source, &origin, &message),
+        WorkerEvent::Fetch(data) => upcast(&FetchEvent::create(realm, *data)?),
     }
 }
 

@@ -3,6 +3,7 @@
 mod caches;
 mod client;
 pub(crate) mod events;
+mod fetching;
 pub(crate) mod host;
 mod modules;
 mod network;

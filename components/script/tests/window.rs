@@ -30,7 +30,9 @@ use script::{
     EventLoops, ScriptLimits, ScriptReport, ScriptSource, Services, WindowHandle, WindowOptions,
     open,
 };
-use sw_traits::{SwClientEvent, SwRegistrationHandle, SwRegistrationMessage};
+use sw_traits::{
+    ClientUpdate, FetchAnswer, SwClientEvent, SwRegistrationHandle, SwRegistrationMessage,
+};
 use sync_traits::SyncManagerHandle;
 use url::Url;
 
@@ -189,18 +191,36 @@ struct Browser {
     _monitor: NetworkMonitor,
 }
 
-/// Tells each client that nobody controls it, and hands on what there is.
+/// Tells each client that nobody controls it, when it is attached and when its scripts may run, and
+/// hands on what there is, but for its fetches.
 fn without_controllers(
     messages: Receiver<SwRegistrationMessage>,
 ) -> Receiver<SwRegistrationMessage> {
     let (sender, clients) = unbounded();
     thread::spawn(move || {
+        let nobody = || SwClientEvent::ControllerChanged {
+            controller: None,
+            fire: false,
+        };
+        let mut attached = BTreeMap::new();
         while let Ok(message) = messages.recv() {
-            if let SwRegistrationMessage::AttachClient { events, .. } = &message {
-                events.call(SwClientEvent::ControllerChanged {
-                    controller: None,
-                    fire: false,
-                });
+            match &message {
+                SwRegistrationMessage::AttachClient { events, client, .. } => {
+                    events.call(nobody());
+                    attached.insert(client.id, events.clone());
+                }
+                SwRegistrationMessage::UpdateClient {
+                    client,
+                    update: ClientUpdate::ExecutionReady,
+                } => attached[client].call(nobody()),
+                SwRegistrationMessage::DetachClient { client } => {
+                    attached.remove(client);
+                }
+                SwRegistrationMessage::Fetch { done, .. } => {
+                    done.call(FetchAnswer::NotHandled);
+                    continue;
+                }
+                _ => {}
             }
             // The test may be over.
             let _ = sender.send(message);

@@ -11,7 +11,8 @@ use sw_traits::{ClientUpdate, FrameType};
 use url::Url;
 
 use super::agent::Agent;
-use super::navigation::{Navigation, Ongoing};
+use super::document_fetch::Ongoing;
+use super::navigation::Navigation;
 use super::open_document::OpenDocument;
 use super::page::Page;
 use super::sandbox::Sandbox;
@@ -492,17 +493,15 @@ impl BrowsingContext {
     /// `window.stop()`
     pub(crate) fn stop_loading(&self) {
         self.wanted.take();
-        if let Some(agent) = self.agent() {
-            self.stop(&agent);
-        }
+        self.stop();
         self.wake();
     }
 
     /// Give up the navigation whose document is being fetched.
-    pub(super) fn stop(&self, agent: &Agent) {
+    pub(super) fn stop(&self) {
         let ongoing = self.ongoing.take();
         if let Some(ongoing) = ongoing {
-            ongoing.cancel(agent);
+            ongoing.cancel();
         }
     }
 

@@ -6,8 +6,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use net::{
-    CredentialsMode, Destination, FetchResult, ReferrerPolicy, Request, RequestMode, RequestOrigin,
-    Response,
+    CredentialsMode, Destination, FetchResult, RedirectMode, ReferrerPolicy, Request, RequestMode,
+    RequestOrigin, Response,
 };
 use url::Url;
 
@@ -35,6 +35,8 @@ pub(super) fn request(navigation: &Navigation, context: &Rc<BrowsingContext>) ->
     let mut request = Request {
         mode: RequestMode::Navigate,
         credentials: CredentialsMode::Include,
+        // Each URL may have a service worker of its own.
+        redirect: RedirectMode::Manual,
         destination: if context.is_top_level() {
             Destination::Document
         } else {
@@ -91,14 +93,13 @@ impl Loaded {
     }
 }
 
-/// What a fetch brought, if it is a page. A page that comes with an error status is one.
+/// What the fetch of a URL brought, if it is a page. A page that comes with an error status is one.
 ///
 /// # Errors
 ///
 /// Why it is none, for a web developer.
-pub(super) fn check(asked: &Url, result: FetchResult) -> Result<Loaded, String> {
+pub(super) fn check(url: Url, result: FetchResult) -> Result<Loaded, String> {
     let response: Response = result.map_err(|error| error.to_string())?;
-    let url = response.url.clone().unwrap_or_else(|| asked.clone());
     if matches!(response.status, 204 | 205) {
         let status = response.status;
         return Err(format!(

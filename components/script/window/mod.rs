@@ -34,6 +34,7 @@ mod binding;
 pub(crate) mod browsing_context;
 pub(crate) mod changes;
 mod delegate;
+mod document_fetch;
 pub(crate) mod document_open;
 mod evaluate;
 mod familiarity;

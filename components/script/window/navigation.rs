@@ -6,12 +6,13 @@ use std::rc::Rc;
 
 use base::StorageKey;
 use base::ids::ClientId;
-use net::{FetchId, FetchResult, ReferrerPolicy};
+use net::{FetchResult, ReferrerPolicy};
 use sw_traits::{ControllerSource, ServiceWorkerInfo};
 use url::Url;
 
 use super::agent::Agent;
 use super::browsing_context::BrowsingContext;
+use super::document_fetch::Hop;
 use super::host::WindowAnswer;
 use super::load::{self, Loaded};
 use super::open_document::{NewDocument, OpenDocument};
@@ -21,7 +22,7 @@ use super::unfetched;
 use crate::bindings::Realm;
 use crate::blob_urls::BlobUrlEntry;
 use crate::environment::{Environment, Origin};
-use crate::service_worker;
+use crate::service_worker::{self, reserved::ReservedClient};
 use crate::services::{ScriptReport, ScriptSource};
 
 /// Where a browsing context is going.
@@ -138,18 +139,6 @@ impl Initiator {
     }
 }
 
-/// A navigation whose document is being fetched.
-pub(super) struct Ongoing {
-    number: u64,
-    fetch: FetchId,
-}
-
-impl Ongoing {
-    pub(super) fn cancel(self, agent: &Agent) {
-        agent.services.net.cancel(self.fetch);
-    }
-}
-
 /// <https://html.spec.whatwg.org/multipage/urls-and-fetching.html#matches-about:blank>
 pub(super) fn is_about_blank(url: &Url) -> bool {
     url.scheme() == "about" && url.path() == "blank"
@@ -193,7 +182,7 @@ impl BrowsingContext {
             unfetched::refuse_external(agent, &navigation);
             return;
         }
-        self.stop(agent);
+        self.stop();
         self.set_last_url(navigation.url.clone());
         self.announce_unload();
         // A script that heard of it may have removed the frame.
@@ -205,23 +194,22 @@ impl BrowsingContext {
         let navigation = self.as_before(navigation);
         if navigation.srcdoc.is_some() || is_about_blank(&navigation.url) {
             let loaded = Loaded::html(&navigation.url, navigation.srcdoc.as_deref());
-            self.commit(agent, &navigation, loaded);
+            self.commit(agent, &navigation, loaded, None);
             return;
         }
         if navigation.url.scheme() == "blob" {
             let result = unfetched::fetch_blob(&navigation);
-            self.show_result(agent, &navigation, result);
+            self.show_result(agent, &navigation, &navigation.url, result, None);
             return;
         }
         let request = load::request(&navigation, self);
-        let kept = (Rc::clone(self), navigation);
-        let done = agent
-            .event_loop
-            .answer(kept, move |(context, navigation), result| {
-                context.arrived(number, &navigation, result);
-            });
-        let fetch = agent.services.net.fetch(request, done);
-        self.ongoing.replace(Some(Ongoing { number, fetch }));
+        let hop = Hop {
+            number,
+            navigation,
+            request,
+            reserved: None,
+        };
+        self.fetch_document(agent, hop);
     }
 
     /// Whoever has asked for a document counts as asking for it anew.
@@ -237,25 +225,14 @@ impl BrowsingContext {
         }
     }
 
-    /// The document has come, or not.
-    fn arrived(self: &Rc<Self>, number: u64, navigation: &Navigation, result: FetchResult) {
-        let is_awaited = |ongoing: &Ongoing| ongoing.number == number;
-        // What is late belongs to a navigation that was given up.
-        if !self.ongoing.borrow().as_ref().is_some_and(is_awaited) {
-            return;
-        }
-        self.ongoing.take();
-        let Some(agent) = self.agent() else {
-            return;
-        };
-        self.show_result(&agent, navigation, result);
-    }
-
-    fn show_result(
+    /// Show what the last URL of a navigation brought.
+    pub(super) fn show_result(
         self: &Rc<Self>,
         agent: &Rc<Agent>,
         navigation: &Navigation,
+        url: &Url,
         result: FetchResult,
+        reserved: Option<ReservedClient>,
     ) {
         let is_frame = !self.is_top_level();
         // A response without a document changes nothing in a frame.
@@ -268,10 +245,10 @@ impl BrowsingContext {
             self.wake();
             return;
         }
-        match load::check(&navigation.url, result) {
+        match load::check(url.clone(), result) {
             Ok(loaded) => {
                 report_status(agent, &loaded);
-                self.commit(agent, navigation, loaded);
+                self.commit(agent, navigation, loaded, reserved);
             }
             Err(error) => self.fail(agent, navigation, error),
         }
@@ -307,8 +284,17 @@ impl BrowsingContext {
     }
 
     /// Show the document in place of the present one.
-    fn commit(self: &Rc<Self>, agent: &Rc<Agent>, navigation: &Navigation, loaded: Loaded) {
-        let new = self.describe(navigation, loaded);
+    fn commit(
+        self: &Rc<Self>,
+        agent: &Rc<Agent>,
+        navigation: &Navigation,
+        loaded: Loaded,
+        reserved: Option<ReservedClient>,
+    ) {
+        let new = NewDocument {
+            reserved,
+            ..self.describe(navigation, loaded)
+        };
         self.replace_document(agent, navigation, new);
     }
 
@@ -386,6 +372,7 @@ impl BrowsingContext {
             origin,
             base_url,
             controller,
+            reserved: None,
             is_secure: is_trustworthy && around,
             referrer: initiator.and_then(|it| it.referrer_for(&loaded, from.is_none())),
             referrer_policy: from.map_or_else(ReferrerPolicy::default, |from| from.referrer_policy),

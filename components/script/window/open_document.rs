@@ -29,7 +29,7 @@ use crate::dom::window::Window;
 use crate::dom_tree::{DecodedDocument, decode_document};
 use crate::environment::{Environment, Origin};
 use crate::indexed_database;
-use crate::service_worker;
+use crate::service_worker::{self, reserved::ReservedClient};
 use crate::services::ScriptReport;
 
 /// What a document is made of.
@@ -40,6 +40,8 @@ pub(super) struct NewDocument {
     pub(super) origin: Origin,
     pub(super) base_url: Url,
     pub(super) controller: ControllerSource,
+    /// The client that it is, if there was one before it.
+    pub(super) reserved: Option<ReservedClient>,
     /// Whether everything around it, and the way it came, can be trusted.
     pub(super) is_secure: bool,
     pub(super) referrer: Option<Url>,
@@ -84,6 +86,7 @@ impl OpenDocument {
             controller: origin.map_or(ControllerSource::Nowhere, |creator| {
                 ControllerSource::Client(creator.client)
             }),
+            reserved: None,
             is_secure: creator.as_ref().is_some_and(|creator| creator.is_secure),
             referrer_policy: creator
                 .as_ref()
@@ -109,10 +112,11 @@ impl OpenDocument {
     ) -> Fallible<Rc<Self>> {
         let services = &agent.services;
         let loaded = new.loaded;
-        let environment =
-            Environment::new(ClientId::random(), loaded.url.clone(), services.clone())
-                .inherited(new.origin, new.base_url)
-                .within(context.ancestor_origins());
+        let id = new.reserved.as_ref().map(ReservedClient::id);
+        let id = id.unwrap_or_else(ClientId::random);
+        let environment = Environment::new(id, loaded.url.clone(), services.clone())
+            .inherited(new.origin, new.base_url)
+            .within(context.ancestor_origins());
         let outer = context
             .container_page()
             .filter(|_| loaded.url.as_str() == "about:srcdoc");
@@ -155,12 +159,12 @@ impl OpenDocument {
         let missing = || Error::Type("the global object is no window".to_owned());
         let window: Dom<Window> = realm.global().ok_or_else(missing)?;
         let target = realm.global::<EventTarget>().ok_or_else(missing)?;
-        service_worker::attach_window(
+        service_worker::attach_document(
             &realm,
             context.frame_type(),
             new.controller,
             context.serialized_ancestor_origins(),
-            loaded.redirected_from.clone(),
+            new.reserved,
         )?;
         services
             .user_agent

@@ -18,7 +18,7 @@ use crate::dom::node_store::NodeStore;
 use crate::dom_tree::{
     NodeId, PreparedScript, ScriptKind, ScriptSource, ScriptTiming, decode_text,
 };
-use crate::event_loop::EventLoop;
+use crate::fetch::fetch_for_realm;
 use crate::modules::{self, FetchOptions, Wanted};
 use crate::services::{ScriptReport, ScriptSource as Source};
 
@@ -334,13 +334,13 @@ fn fetch(page: &Rc<Page>, realm: &Realm, id: u64, url: Url) {
         referrer_policy: environment.referrer_policy(),
         ..Request::new(url)
     };
-    let Some(event_loop) = realm.service::<EventLoop>() else {
-        return;
-    };
-    let done = event_loop.answer(Rc::clone(page), move |page, result| {
-        arrived(&page, id, result);
+    let awaiting = Rc::clone(page);
+    let started = fetch_for_realm(realm, request, move |_, result| {
+        arrived(&awaiting, id, result);
     });
-    environment.services.net.fetch(request, done);
+    if started.is_err() {
+        log::error!("a script cannot be fetched: the realm has no event loop");
+    }
 }
 
 /// A script has come, or not.

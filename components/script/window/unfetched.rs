@@ -100,6 +100,7 @@ impl BrowsingContext {
             origin: document.origin().clone(),
             base_url: document.page.environment.base_url(),
             controller: ControllerSource::Client(document.page.environment.client),
+            reserved: None,
             is_secure: document.realm.is_secure_context(),
             referrer: document.page.referrer.clone(),
             referrer_policy: document.page.environment.referrer_policy(),

@@ -64,7 +64,7 @@ impl BrowsingContext {
         if !self.begin_to_end() {
             return;
         }
-        self.stop(agent);
+        self.stop();
         self.unload(agent, tell);
         if self.document().is_none() {
             self.end(agent);

@@ -7,7 +7,7 @@ use base::channel::Callback;
 use base::ids::{ClientId, MessagePortId};
 use crossbeam_channel::{Receiver, never};
 use net::{CredentialsMode, Destination, ReferrerPolicy, Request, RequestMode};
-use sw_traits::{ClientDescription, ClientKind, ControllerSource, WorkerType};
+use sw_traits::{ClientDescription, ClientKind, ClientUpdate, ControllerSource, WorkerType};
 use url::Url;
 
 use super::agent::{AgentOptions, WorkerAgent};
@@ -22,9 +22,11 @@ use crate::dom::event_target::EventTarget;
 use crate::dom::shared_worker_global_scope::SharedWorkerGlobalScope;
 use crate::dom::worker_global_scope::WorkerGlobalScope;
 use crate::environment::Environment;
+use crate::fetch::fetcher::{Around, Fetcher};
 use crate::modules::{self, FetchOptions, Wanted};
 use crate::service_worker;
 use crate::service_worker::client::ServiceWorkerClient;
+use crate::service_worker::reserved::ReservedClient;
 use crate::services::Services;
 
 /// What the owner of a worker hears of it.
@@ -95,16 +97,22 @@ struct ClassicScript {
 }
 
 fn run_script(launch: &Launch, controls: &Controls, ending: Receiver<()>) -> Result<(), String> {
+    let mut reserved = None;
     let script = match launch.worker_type {
-        WorkerType::Classic => match fetch_classic(launch, &ending)? {
-            Some(script) => Some(script),
-            None => return Ok(()),
-        },
+        WorkerType::Classic => {
+            reserved = reserve(launch);
+            match fetch_classic(launch, reserved.as_ref(), &ending)? {
+                Some(script) => Some(script),
+                None => return Ok(()),
+            }
+        }
         WorkerType::Module => None,
     };
-    let agent = create_agent(launch, script.as_ref(), ending)?;
+    let id = reserved.as_ref().map(ReservedClient::id);
+    let id = id.unwrap_or_else(ClientId::random);
+    let agent = create_agent(launch, id, script.as_ref(), ending)?;
     let realm = &agent.realm;
-    attach(launch, realm).map_err(|_| "the worker has no event loop".to_owned())?;
+    attach(launch, realm, reserved).map_err(|_| "the worker has no event loop".to_owned())?;
     let notices = launch.notices.clone();
     if launch.kind == GlobalKind::DedicatedWorker {
         agent.delegate.observe(move |report| {
@@ -139,7 +147,11 @@ fn run_script(launch: &Launch, controls: &Controls, ending: Receiver<()>) -> Res
 /// Nothing when the worker is to end before it is there.
 ///
 /// <https://html.spec.whatwg.org/multipage/webappapis.html#fetch-a-classic-worker-script>
-fn fetch_classic(launch: &Launch, ending: &Receiver<()>) -> Result<Option<ClassicScript>, String> {
+fn fetch_classic(
+    launch: &Launch,
+    reserved: Option<&ReservedClient>,
+    ending: &Receiver<()>,
+) -> Result<Option<ClassicScript>, String> {
     let url = launch.url.clone();
     if let Some(bytes) = &launch.script {
         let text = decode(bytes);
@@ -160,7 +172,12 @@ fn fetch_classic(launch: &Launch, ending: &Receiver<()>) -> Result<Option<Classi
         ..Request::new(url.clone())
     };
     // The network has a time limit of its own.
-    let Ok(result) = wait_for(&launch.services.net, request, ending, &never::<()>()) else {
+    let fetcher = Fetcher::new(&launch.services, reserved.map(ReservedClient::handle));
+    let fetcher = fetcher.around(Around {
+        initiator: Some(launch.creator),
+        replaces: None,
+    });
+    let Ok(result) = wait_for(&fetcher, request, ending, &never::<()>()) else {
         return Ok(None);
     };
     let response = result.map_err(|error| failed(&error.to_string()))?;
@@ -169,21 +186,28 @@ fn fetch_classic(launch: &Launch, ending: &Receiver<()>) -> Result<Option<Classi
         scripts::check(&response).map_err(|reason| failed(&reason))?;
     }
     let header = response.header("referrer-policy").unwrap_or_default();
+    let referrer_policy = String::from_utf8_lossy(&header).into_owned();
+    let text = decode(&response.body);
+    let response_url = response.url.unwrap_or_else(|| url.clone());
+    if let Some(reserved) = reserved.filter(|_| response_url != url) {
+        reserved.redirect(response_url.clone());
+    }
     Ok(Some(ClassicScript {
-        referrer_policy: String::from_utf8_lossy(&header).into_owned(),
-        text: decode(&response.body),
-        url: response.url.unwrap_or(url),
+        referrer_policy,
+        text,
+        url: response_url,
     }))
 }
 
 fn create_agent(
     launch: &Launch,
+    id: ClientId,
     script: Option<&ClassicScript>,
     ending: Receiver<()>,
 ) -> Result<WorkerAgent, String> {
     let url = script.map_or(&launch.url, |script| &script.url);
     let environment = Environment::of_worker(
-        ClientId::random(),
+        id,
         url.clone(),
         launch.origin.clone(),
         launch.services.clone(),
@@ -210,25 +234,36 @@ fn create_agent(
     }
 }
 
+/// The client that a worker is, or will be; none if its origin is opaque.
+fn description(launch: &Launch, id: ClientId, url: Url) -> Option<ClientDescription> {
+    let kind = match launch.kind {
+        GlobalKind::SharedWorker => ClientKind::SharedWorker,
+        _ => ClientKind::DedicatedWorker,
+    };
+    let controller = match url.scheme() {
+        "blob" => ControllerSource::Client(launch.creator),
+        _ => ControllerSource::Url,
+    };
+    Some(ClientDescription {
+        secure_context: launch.secure_context,
+        controller,
+        // The script of a module worker is fetched when there is a realm already.
+        execution_ready: launch.worker_type == WorkerType::Classic,
+        ..ClientDescription::new(id, launch.origin.clone()?, url, kind)
+    })
+}
+
+fn reserve(launch: &Launch) -> Option<ReservedClient> {
+    let description = description(launch, ClientId::random(), launch.url.clone())?;
+    ReservedClient::attach(&launch.services, description)
+}
+
 /// Makes the realm a service worker client, and receives its port.
-fn attach(launch: &Launch, realm: &Realm) -> Fallible<()> {
+fn attach(launch: &Launch, realm: &Realm, reserved: Option<ReservedClient>) -> Fallible<()> {
     let environment = Environment::of(realm)?;
-    if let Some(storage_key) = launch.origin.clone() {
-        let kind = match launch.kind {
-            GlobalKind::SharedWorker => ClientKind::SharedWorker,
-            _ => ClientKind::DedicatedWorker,
-        };
-        let url = environment.creation_url.clone();
-        let controller = match url.scheme() {
-            "blob" => ControllerSource::Client(launch.creator),
-            _ => ControllerSource::Url,
-        };
-        let description = ClientDescription {
-            secure_context: launch.secure_context,
-            controller,
-            ..ClientDescription::new(environment.client, storage_key, url, kind)
-        };
-        ServiceWorkerClient::attach(realm, &launch.services, description)?;
+    let url = environment.creation_url.clone();
+    if let Some(description) = description(launch, environment.client, url) {
+        ServiceWorkerClient::attach_as(realm, &launch.services, description, reserved)?;
     }
     if let Some(port) = launch.inside_port
         && let Some(scope) = realm.global::<DedicatedWorkerGlobalScope>()
@@ -248,6 +283,7 @@ fn start_module(launch: &Launch, realm: &RealmHandle) {
     let notices = launch.notices.clone();
     let then = move |realm: &Realm, root: Result<String, String>| match root {
         Ok(root) => {
+            service_worker::update(realm, ClientUpdate::ExecutionReady);
             modules::run_and_report(realm, &root);
             started(realm);
         }

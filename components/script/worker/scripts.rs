@@ -5,13 +5,12 @@ use std::rc::Rc;
 use base::channel::Callback;
 use base::exception::DomExceptionName;
 use crossbeam_channel::{Receiver, after, bounded, select};
-use net::{
-    Destination, FetchResult, NetHandle, Request, RequestMode, Response, is_javascript_mime_type,
-};
+use net::{Destination, FetchResult, Request, RequestMode, Response, is_javascript_mime_type};
 use url::Url;
 
 use crate::bindings::{Error, Fallible, Realm, UsvString};
 use crate::environment::Environment;
+use crate::fetch::fetcher::Fetcher;
 use crate::service_worker::{import, worker::Worker};
 use crate::watchdog::Watchdog;
 
@@ -42,7 +41,7 @@ impl ScriptWaiter {
     /// Why it was given up.
     pub(crate) fn fetch(
         &self,
-        net: &NetHandle,
+        fetcher: &Fetcher,
         request: Request,
     ) -> Result<FetchResult, &'static str> {
         const LATE: &str = "the server took longer than the time limit for scripts";
@@ -51,7 +50,7 @@ impl ScriptWaiter {
             if left.is_zero() {
                 return Err(LATE);
             }
-            wait_for(net, request, &self.ending, &after(left)).map_err(|end| match end {
+            wait_for(fetcher, request, &self.ending, &after(left)).map_err(|end| match end {
                 WaitEnd::Ending => ENDING,
                 WaitEnd::Late => LATE,
             })
@@ -70,7 +69,7 @@ pub(super) enum WaitEnd {
 
 /// Waits for a fetch until `ending` is disconnected or `late` says something.
 pub(super) fn wait_for<T>(
-    net: &NetHandle,
+    fetcher: &Fetcher,
     request: Request,
     ending: &Receiver<()>,
     late: &Receiver<T>,
@@ -80,13 +79,13 @@ pub(super) fn wait_for<T>(
         // Nobody waits for it when the worker has ended.
         let _ = sender.send(result);
     });
-    let fetch = net.fetch(request, done);
+    let course = fetcher.fetch(request, done);
     let end = select! {
         recv(receiver) -> result => return result.map_err(|_| WaitEnd::Ending),
         recv(ending) -> _ => WaitEnd::Ending,
         recv(late) -> _ => WaitEnd::Late,
     };
-    net.cancel(fetch);
+    course.cancel();
     Err(end)
 }
 
@@ -119,7 +118,7 @@ pub(crate) fn import_scripts(realm: &Realm, urls: &[UsvString]) -> Fallible<()> 
     for url in urls {
         let source = match realm.service::<Worker>() {
             Some(worker) => import::script_text(realm, &worker, &url)?,
-            None => script_text(&waiter, &environment, &url)?,
+            None => script_text(realm, &waiter, &url)?,
         };
         let is_own = environment
             .origin
@@ -138,7 +137,8 @@ pub(crate) fn import_scripts(realm: &Realm, urls: &[UsvString]) -> Fallible<()> 
 }
 
 /// <https://html.spec.whatwg.org/multipage/webappapis.html#fetch-a-classic-worker-imported-script>
-fn script_text(waiter: &ScriptWaiter, environment: &Environment, url: &Url) -> Fallible<String> {
+fn script_text(realm: &Realm, waiter: &ScriptWaiter, url: &Url) -> Fallible<String> {
+    let environment = Environment::of(realm)?;
     if let Some(blob) = environment.services.user_agent.blob_urls.resolve(url) {
         return Ok(decode(&blob.bytes));
     }
@@ -151,7 +151,7 @@ fn script_text(waiter: &ScriptWaiter, environment: &Environment, url: &Url) -> F
         referrer_policy: environment.referrer_policy(),
         ..Request::new(url.clone())
     };
-    let result = waiter.fetch(&environment.services.net, request);
+    let result = waiter.fetch(&Fetcher::of(realm)?, request);
     let response = match &result {
         Ok(Ok(response)) => response.unfiltered(),
         Ok(Err(error)) => return Err(unavailable(url, &error.to_string())),

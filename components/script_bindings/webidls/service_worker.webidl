@@ -32,8 +32,6 @@ interface ServiceWorkerRegistration : EventTarget {
   attribute EventHandler onupdatefound;
 };
 
-// What a registration says about navigation preload. There are no fetch events yet that could get
-// a preloaded response.
 [SecureContext, Exposed=(Window,Worker)]
 interface NavigationPreloadManager {
   Promise<undefined> enable();
@@ -80,7 +78,6 @@ dictionary RegistrationOptions {
   ServiceWorkerUpdateViaCache updateViaCache = "imports";
 };
 
-// Without onfetch: pages are not fetched through service workers yet.
 partial interface ServiceWorkerGlobalScope {
   [SameObject, Throws] readonly attribute Clients clients;
   [SameObject, Throws] readonly attribute ServiceWorkerRegistration registration;
@@ -90,6 +87,7 @@ partial interface ServiceWorkerGlobalScope {
 
   attribute EventHandler oninstall;
   attribute EventHandler onactivate;
+  attribute EventHandler onfetch;
   attribute EventHandler onmessage;
   attribute EventHandler onmessageerror;
 };
@@ -150,10 +148,31 @@ interface ExtendableEvent : Event {
 dictionary ExtendableEventInit : EventInit {
 };
 
-// Without addRoutes(), which is about fetch events.
+// Without addRoutes(): static routing is left out.
 [Exposed=ServiceWorker]
 interface InstallEvent : ExtendableEvent {
   constructor(DOMString type, optional ExtendableEventInit eventInitDict = {});
+};
+
+[Exposed=ServiceWorker]
+interface FetchEvent : ExtendableEvent {
+  constructor(DOMString type, FetchEventInit eventInitDict);
+  [SameObject] readonly attribute Request request;
+  readonly attribute Promise<any> preloadResponse;
+  readonly attribute DOMString clientId;
+  readonly attribute DOMString resultingClientId;
+  readonly attribute DOMString replacesClientId;
+  readonly attribute Promise<undefined> handled;
+  undefined respondWith(Promise<Response> r);
+};
+
+dictionary FetchEventInit : ExtendableEventInit {
+  required Request request;
+  Promise<any> preloadResponse;
+  DOMString clientId = "";
+  DOMString resultingClientId = "";
+  DOMString replacesClientId = "";
+  Promise<undefined> handled;
 };
 
 // `ports` is a FrozenArray<MessagePort>, always the same one.

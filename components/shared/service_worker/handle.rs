@@ -8,6 +8,7 @@ use base::exception::ErrorClass;
 use base::ids::{ClientId, IdSource, RequestId};
 use url::Url;
 
+use crate::fetch::{FetchAnswer, FetchRequest, FetchResponse, NavigationPreload};
 use crate::host::{EventOutcome, WorkerEvent};
 use crate::message::{SwClientEvent, SwRegistrationMessage, SwRequest};
 use crate::types::{ClientDescription, ClientUpdate, RegistrationSnapshot};
@@ -196,6 +197,65 @@ impl SwClientHandle {
             body,
         })?;
         Ok(request)
+    }
+
+    /// Ask the service worker that controls the client for the response to a request, before it is
+    /// sent over the network. For the request of a document or worker the client is the one that will
+    /// be, attached before it is [execution ready](ClientDescription::execution_ready).
+    ///
+    /// `preload` is called at most once, before `done`: then the same request is to be fetched over
+    /// the network meanwhile, with the header `Service-Worker-Navigation-Preload`, and
+    /// its end is to be told with [`preload_ended`](Self::preload_ended). `done` is called exactly
+    /// once, in every case; when the component has shut down, at once, as if nothing controlled the
+    /// client. Neither waits for anything of the caller.
+    ///
+    /// <https://w3c.github.io/ServiceWorker/#on-fetch-request-algorithm>
+    pub fn fetch(
+        &self,
+        body: FetchRequest,
+        preload: Callback<NavigationPreload>,
+        done: Callback<FetchAnswer>,
+    ) -> RequestId {
+        let request = RequestId(self.0.requests.next());
+        let done = done.exactly_once(|| FetchAnswer::NotHandled);
+        if self.0.waiting.load(Ordering::Relaxed) >= MAX_WAITING_REQUESTS {
+            let reason = format!(
+                "{MAX_WAITING_REQUESTS} service worker requests of this client wait already"
+            );
+            done.call(FetchAnswer::NetworkError { reason });
+            return request;
+        }
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        // The message of a component that is gone is dropped, and with it answered.
+        let _ = self.0.sender.send(SwRegistrationMessage::Fetch {
+            client: self.0.client,
+            request,
+            body: Box::new(body),
+            preload,
+            done,
+        });
+        request
+    }
+
+    /// Tell what has come of the request that `preload` asked for.
+    pub fn preload_ended(&self, request: RequestId, result: Result<FetchResponse, String>) {
+        let client = self.0.client;
+        // Nobody who is gone wants it.
+        let _ = self.0.sender.send(SwRegistrationMessage::PreloadEnded {
+            client,
+            request,
+            result,
+        });
+    }
+
+    /// Say that nobody wants the answer to a [`fetch`](Self::fetch) any more.
+    pub fn cancel_fetch(&self, request: RequestId) {
+        let client = self.0.client;
+        // What is gone needs no cancelling.
+        let _ = self
+            .0
+            .sender
+            .send(SwRegistrationMessage::CancelFetch { client, request });
     }
 
     /// Say that something about the client has changed. Nothing answers.

@@ -7,6 +7,7 @@ use base::{DomString, StorageKey};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::fetch::{FetchAnswer, FetchEventData, FetchResponse};
 use crate::types::{
     MessageSource, RegistrationInfo, ScriptResource, ScriptResourceMap, SerializedMessage,
     WorkerType,
@@ -67,6 +68,8 @@ pub enum WorkerEvent {
         /// What was posted.
         message: SerializedMessage,
     },
+    /// <https://w3c.github.io/ServiceWorker/#service-worker-global-scope-fetch-event>
+    Fetch(Box<FetchEventData>),
 }
 
 impl WorkerEvent {
@@ -78,6 +81,7 @@ impl WorkerEvent {
             Self::Sync { .. } => "sync",
             Self::PeriodicSync { .. } => "periodicsync",
             Self::Message { .. } => "message",
+            Self::Fetch(_) => "fetch",
         }
     }
 }
@@ -157,6 +161,17 @@ pub enum WorkerHostEvent {
         /// The script's URL.
         url: Url,
     },
+    /// A `fetch` event has its answer. To be reported, once, before the event ends: with
+    /// [`FetchAnswer::NotHandled`] as soon as its listeners have run and none has called
+    /// `respondWith`. An event that ends without it has failed, unless it was fulfilled.
+    FetchAnswered {
+        /// Which worker.
+        worker: WorkerId,
+        /// Which event.
+        event: EventId,
+        /// The answer.
+        answer: FetchAnswer,
+    },
     /// An event ended: `Fulfilled`, `Rejected` or `Crashed`.
     EventEnded {
         /// Which worker.
@@ -197,6 +212,25 @@ pub trait WorkerHost: Send {
     ///
     /// <https://w3c.github.io/ServiceWorker/#extendableevent-timed-out-flag>
     fn time_out(&mut self, worker: WorkerId, event: EventId) {
+        let _ = (worker, event);
+    }
+
+    /// A navigation that a `fetch` event [said](FetchEventData::preload) to be preloaded has its
+    /// response, or none for this reason. A host that does nothing leaves `preloadResponse` pending.
+    ///
+    /// <https://w3c.github.io/ServiceWorker/#fetch-event-preloadresponse>
+    fn preload_ended(
+        &mut self,
+        worker: WorkerId,
+        event: EventId,
+        result: Result<FetchResponse, String>,
+    ) {
+        let _ = (worker, event, result);
+    }
+
+    /// Whoever asked for the request of a `fetch` event does not want it any more. Its answer is
+    /// nobody's, but the event goes on; a host may abort the signal of its request.
+    fn abort_fetch(&mut self, worker: WorkerId, event: EventId) {
         let _ = (worker, event);
     }
 

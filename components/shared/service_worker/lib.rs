@@ -3,11 +3,14 @@
 //! - [`SwRegistrationHandle`] is for trusted code: the engine and the other components.
 //! - [`SwClientHandle`] is what a page or worker gets: bound to one client, it can say nothing
 //!   about another one.
+//! - [`SwClientHandle::fetch`] asks the service worker that controls a client for a response, before
+//!   an engine asks the network.
 //! - [`WorkerHost`] is what an embedder supplies to run workers, [`ScriptLoader`] to load their
 //!   scripts, [`WindowHost`] to open windows for them.
 //!
 //! Types only; the component is in the crate `sw_registration`.
 
+mod fetch;
 mod handle;
 mod host;
 mod loader;
@@ -15,6 +18,7 @@ mod message;
 mod types;
 mod windows;
 
+pub use fetch::{FetchAnswer, FetchEventData, FetchRequest, FetchResponse, NavigationPreload};
 pub use handle::{SwClientHandle, SwRegistrationHandle};
 pub use host::{
     EventDispatch, EventOutcome, WorkerEvent, WorkerHost, WorkerHostEvent, WorkerLaunch,

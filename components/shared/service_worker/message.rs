@@ -7,6 +7,7 @@ use base::ids::{ClientId, CommitId, RegistrationId, RequestId, WorkerId};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use crate::fetch::{FetchAnswer, FetchRequest, FetchResponse, NavigationPreload};
 use crate::host::{EventOutcome, WorkerEvent, WorkerHostEvent};
 use crate::loader::LoadedScript;
 use crate::types::{
@@ -48,6 +49,38 @@ pub enum SwRegistrationMessage {
         request: RequestId,
         /// What it asks for.
         body: SwRequest,
+    },
+    /// A client fetches something: the service worker that controls it may answer.
+    ///
+    /// <https://w3c.github.io/ServiceWorker/#on-fetch-request-algorithm>
+    Fetch {
+        /// The client, as its handle is bound.
+        client: ClientId,
+        /// The name of the fetch among this client's requests.
+        request: RequestId,
+        /// What it fetches.
+        body: Box<FetchRequest>,
+        /// Called at most once, before `done`: the same request is to be fetched over the network
+        /// with one more header, and what comes of it to be reported.
+        preload: Callback<NavigationPreload>,
+        /// Called exactly once.
+        done: Callback<FetchAnswer>,
+    },
+    /// The response that `preload` asked for is there, or why it is not.
+    PreloadEnded {
+        /// The client, as its handle is bound.
+        client: ClientId,
+        /// Which fetch.
+        request: RequestId,
+        /// The response, or why there is none.
+        result: Result<FetchResponse, String>,
+    },
+    /// A client does not want what it fetches any more.
+    CancelFetch {
+        /// The client, as its handle is bound.
+        client: ClientId,
+        /// Which fetch.
+        request: RequestId,
     },
     /// A functional event is to be dispatched in the active worker of a registration.
     ///

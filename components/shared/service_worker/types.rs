@@ -50,8 +50,7 @@ pub enum UpdateViaCache {
     None,
 }
 
-/// Whether navigations begin to be fetched while the worker starts. It is state of the registration;
-/// nothing is fetched so as long as there are no fetch events.
+/// Whether navigations begin to be fetched while the worker starts.
 ///
 /// <https://w3c.github.io/ServiceWorker/#dictdef-navigationpreloadstate>
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]

@@ -9,6 +9,7 @@ mod clearing;
 mod client_kinds;
 mod clients;
 mod component;
+mod fetching;
 mod isolation;
 mod lifecycle;
 mod registering;

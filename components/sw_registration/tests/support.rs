@@ -11,10 +11,10 @@ use base::time::Timestamp;
 use storage::{Batch, Direction, KeyRange, Store, StoreConfig, Tree};
 use sw_registration::{Output, ScriptsPlace, SwPolicy, SwRegistrations, WorkerStart, read};
 use sw_traits::{
-    ClientDescription, ClientKind, ClientUpdate, EventOutcome, FrameType, LoadedScript,
-    RegistrationInfo, ScriptRequest, ScriptResource, ServiceWorkerState, SwAnswer, SwClientEvent,
-    SwNotification, SwRequest, UpdateViaCache, WindowRequest, WindowResult, WorkerEvent,
-    WorkerHostEvent, WorkerType,
+    ClientDescription, ClientKind, ClientUpdate, EventOutcome, FetchAnswer, FetchRequest,
+    FetchResponse, FrameType, LoadedScript, RegistrationInfo, ScriptRequest, ScriptResource,
+    ServiceWorkerState, SwAnswer, SwClientEvent, SwNotification, SwRequest, UpdateViaCache,
+    WindowRequest, WindowResult, WorkerEvent, WorkerHostEvent, WorkerType,
 };
 use url::Url;
 use uuid::Uuid;
@@ -114,6 +114,12 @@ pub struct World {
     pub events: BTreeMap<ClientId, Vec<SwClientEvent>>,
     pub outcomes: BTreeMap<u64, EventOutcome>,
     pub cleared: BTreeMap<u64, Result<(), String>>,
+    /// What became of fetches, ...
+    pub fetched: BTreeMap<(ClientId, RequestId), FetchAnswer>,
+    /// ... what is to be preloaded for them, and what was.
+    pub preloads: Vec<(ClientId, RequestId, Vec<u8>)>,
+    pub preloaded: Vec<(EventId, Result<FetchResponse, String>)>,
+    pub aborted: Vec<EventId>,
     /// What clients and other components were told, in the order in which it happened.
     pub trace: Vec<String>,
     pub exited: bool,
@@ -178,6 +184,10 @@ impl World {
             events: BTreeMap::new(),
             outcomes: BTreeMap::new(),
             cleared: BTreeMap::new(),
+            fetched: BTreeMap::new(),
+            preloads: Vec::new(),
+            preloaded: Vec::new(),
+            aborted: Vec::new(),
             trace: Vec::new(),
             exited: false,
             inputs: VecDeque::new(),
@@ -287,6 +297,26 @@ impl World {
         self.machine.handle_request(self.now, client, request, body);
         self.run();
         request
+    }
+
+    /// Fetch something for a client.
+    pub fn fetch(&mut self, client: ClientId, body: FetchRequest) -> RequestId {
+        let request = RequestId(self.next());
+        self.machine.handle_fetch(self.now, client, request, body);
+        self.run();
+        request
+    }
+
+    /// The worker answers the `fetch` event that it was handed last.
+    pub fn respond(&mut self, answer: FetchAnswer) {
+        let (worker, event, _) = self.dispatched.last().expect("an event").clone();
+        self.inputs
+            .push_back(Input::Host(WorkerHostEvent::FetchAnswered {
+                worker,
+                event,
+                answer,
+            }));
+        self.run();
     }
 
     /// Ask, and expect an answer at once.
@@ -665,6 +695,36 @@ impl World {
                 self.cleared.insert(token, result);
             }
             Output::Exited => self.exited = true,
+            output => self.carry_out_fetch(output),
+        }
+    }
+
+    fn carry_out_fetch(&mut self, output: Output) {
+        match output {
+            Output::FetchAnswered {
+                client,
+                request,
+                answer,
+            } => {
+                let before = self.fetched.insert((client, request), answer);
+                assert_eq!(before, None, "answered once");
+            }
+            Output::PreloadNavigation {
+                client,
+                request,
+                header_value,
+            } => {
+                self.preloads.push((client, request, header_value));
+            }
+            Output::PreloadEnded { event, result, .. } => {
+                assert!(
+                    self.dispatched.iter().any(|(_, id, _)| *id == event),
+                    "it is dispatched before"
+                );
+                self.preloaded.push((event, result));
+            }
+            Output::AbortFetch { event, .. } => self.aborted.push(event),
+            other => panic!("not about a fetch: {other:?}"),
         }
     }
 

@@ -174,8 +174,13 @@ impl SwNode {
                         .push_back(SyncMessage::EventEnded(event, outcome));
                 }
             }
-            // No worker here asks for windows, or extends an event of which the time is over.
+            // No page here fetches, and no worker asks for windows, or extends an event of which the
+            // time is over.
             Output::StorageCleared { .. }
+            | Output::FetchAnswered { .. }
+            | Output::PreloadNavigation { .. }
+            | Output::PreloadEnded { .. }
+            | Output::AbortFetch { .. }
             | Output::AskWindowHost { .. }
             | Output::TimeOutEvent { .. } => {}
             Output::Exited => self.exited = true,

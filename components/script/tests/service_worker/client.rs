@@ -45,7 +45,6 @@ impl Client {
             FrameType::TopLevel,
             ControllerSource::Url,
             Vec::new(),
-            Vec::new(),
         )
         .ok()
         .unwrap();
