@@ -90,12 +90,14 @@ pub fn integer<T: Integer>(realm: &Realm, value: &Value, range: Range) -> Fallib
         Range::Wrap if !number.is_finite() => Ok(T::from_whole(0.0)),
         Range::Wrap => {
             let modulus = 2_f64.powi(T::BITS);
-            let whole = number.trunc().rem_euclid(modulus);
+            // The remainder is exact; small negative numbers and 2^64 have no exact sum.
+            let rest = number.trunc() % modulus;
             let half = modulus / 2.0;
-            Ok(T::from_whole(if T::SIGNED && whole >= half {
-                whole - modulus
-            } else {
-                whole
+            Ok(T::from_whole(match (T::SIGNED, rest) {
+                (true, rest) if rest >= half => rest - modulus,
+                (true, rest) if rest < -half => rest + modulus,
+                (false, rest) if rest < 0.0 => rest + modulus,
+                (_, rest) => rest,
             }))
         }
     }

@@ -14,6 +14,7 @@ use crate::bindings::generated::{EventInit, HtmlFormElementMethods};
 use crate::bindings::{Fallible, Realm};
 use crate::dom_tree::{NodeId, Selectors, Tree};
 use crate::environment::Environment;
+use crate::fetch::form_data::with_line_ends;
 use crate::window::navigation::{Initiator, Navigation};
 use crate::window::page::Page;
 use crate::window::sandbox::{self, Restriction};
@@ -255,6 +256,17 @@ pub(super) fn submit(
     send(realm, form, submitter)
 }
 
+/// <https://html.spec.whatwg.org/multipage/forms.html#concept-submit-button>
+pub(super) fn is_submit_button(element: &Element) -> bool {
+    element.read(|data| {
+        let type_ = data.attribute("type").unwrap_or_default();
+        if data.is_html("button") {
+            return !type_.eq_ignore_ascii_case("reset") && !type_.eq_ignore_ascii_case("button");
+        }
+        data.is_html("input") && matches!(input_type(data), "submit" | "image")
+    })
+}
+
 /// Sends a form without asking it.
 ///
 /// # Errors
@@ -287,7 +299,11 @@ pub(super) fn send(
     let method = method.unwrap_or_else(|| form.method(realm).to_string());
     let fields = entries(&form.tree(), form.node_id(), submitter);
     let mut body = url::form_urlencoded::Serializer::new(String::new());
-    body.extend_pairs(fields);
+    // A file that nobody chose has no name.
+    for (name, value) in fields {
+        let value = with_line_ends(&value.unwrap_or_default());
+        body.append_pair(&with_line_ends(&name), &value);
+    }
     let body = body.finish();
     let has_query = matches!(url.scheme(), "http" | "https" | "data" | "file");
     match method.as_str() {
@@ -351,7 +367,13 @@ fn default_target(realm: &Realm) -> String {
 }
 
 /// <https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#constructing-the-form-data-set>
-fn entries(tree: &Tree, form: NodeId, submitter: Option<NodeId>) -> Vec<(String, String)> {
+///
+/// `None` stands for the file that nobody chose in a control for files.
+pub(super) fn entries(
+    tree: &Tree,
+    form: NodeId,
+    submitter: Option<NodeId>,
+) -> Vec<(String, Option<String>)> {
     let disabled = Selectors::parse(":disabled").ok();
     let entry = |id: NodeId| {
         let element = tree.element(id)?;
@@ -366,26 +388,21 @@ fn entries(tree: &Tree, form: NodeId, submitter: Option<NodeId>) -> Vec<(String,
             return None;
         }
         if element.is_html("textarea") {
-            return Some((name, super::html_text_area_element::value(tree, id)));
+            return Some((name, Some(super::html_text_area_element::value(tree, id))));
         }
         if element.is_html("button") {
             let value = element.attribute("value").unwrap_or_default().to_owned();
-            return (submitter == Some(id)).then_some((name, value));
+            return (submitter == Some(id)).then_some((name, Some(value)));
         }
         let counts = match input_type(element) {
             _ if !element.is_html("input") => false,
             "checkbox" | "radio" => is_checked(element),
             "submit" => submitter == Some(id),
-            "button" | "reset" | "image" | "file" => false,
+            "file" => return Some((name, None)),
+            "button" | "reset" | "image" => false,
             _ => true,
         };
-        counts.then(|| (name, super::html_input_element::value(element)))
+        counts.then(|| (name, Some(super::html_input_element::value(element))))
     };
-    // <https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#create-an-entry>
-    let with_line_ends = |text: String| text.replace("\r\n", "\n").replace('\n', "\r\n");
-    controls(tree, form)
-        .into_iter()
-        .filter_map(entry)
-        .map(|(name, value)| (with_line_ends(name), with_line_ends(value)))
-        .collect()
+    controls(tree, form).into_iter().filter_map(entry).collect()
 }

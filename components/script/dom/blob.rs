@@ -40,6 +40,17 @@ impl Blob {
         )
     }
 
+    /// What another object needs to be a blob with the same bytes and type.
+    pub(super) fn with_same_bytes(&self) -> Self {
+        Self {
+            reflector: Reflector::default(),
+            bytes: self.bytes.clone(),
+            start: self.start,
+            end: self.end,
+            type_: self.type_.clone(),
+        }
+    }
+
     /// The media type; empty if it is not known.
     pub fn media_type(&self) -> &DomString {
         &self.type_
@@ -65,6 +76,26 @@ fn append(bytes: &mut Vec<u8>, part: &[u8]) -> Fallible<()> {
     Ok(())
 }
 
+/// <https://w3c.github.io/FileAPI/#process-blob-parts>
+pub(super) fn from_parts(
+    realm: &Realm,
+    parts: Vec<BlobPart>,
+    options: &BlobPropertyBag,
+) -> Fallible<Dom<Blob>> {
+    let mut bytes = Vec::new();
+    for part in parts {
+        match part {
+            BlobPart::BufferSource(source) => append(&mut bytes, &source.bytes(realm))?,
+            BlobPart::Blob(blob) => append(&mut bytes, blob.bytes())?,
+            BlobPart::UsvString(text) if options.endings == EndingType::Native => {
+                append(&mut bytes, with_native_endings(&text).as_bytes())?;
+            }
+            BlobPart::UsvString(text) => append(&mut bytes, text.as_bytes())?,
+        }
+    }
+    Blob::new(realm, bytes, normalized_type(&options.type_))
+}
+
 impl BlobMethods for Blob {
     /// <https://w3c.github.io/FileAPI/#constructorBlob>
     fn constructor(
@@ -72,18 +103,7 @@ impl BlobMethods for Blob {
         blob_parts: Option<Vec<BlobPart>>,
         options: BlobPropertyBag,
     ) -> Fallible<Dom<Self>> {
-        let mut bytes = Vec::new();
-        for part in blob_parts.unwrap_or_default() {
-            match part {
-                BlobPart::BufferSource(source) => append(&mut bytes, &source.bytes(realm))?,
-                BlobPart::Blob(blob) => append(&mut bytes, blob.bytes())?,
-                BlobPart::UsvString(text) if options.endings == EndingType::Native => {
-                    append(&mut bytes, with_native_endings(&text).as_bytes())?;
-                }
-                BlobPart::UsvString(text) => append(&mut bytes, text.as_bytes())?,
-            }
-        }
-        Self::new(realm, bytes, normalized_type(&options.type_))
+        from_parts(realm, blob_parts.unwrap_or_default(), &options)
     }
 
     fn size(&self, _: &Realm) -> u64 {

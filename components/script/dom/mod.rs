@@ -30,6 +30,8 @@ pub mod event_target;
 pub mod extendable_event;
 pub mod extendable_message_event;
 pub mod fetch_event;
+pub mod file;
+pub mod form_data;
 pub mod hash_change_event;
 pub mod headers;
 pub mod history;

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use super::permissions::Permissions;
 use super::window_or_worker_global_scope::same;
 use crate::bindings::generated::{
-    BlobOrBufferSourceOrUrlSearchParamsOrUsvString as BodyInit, NavigatorMethods,
+    BlobOrBufferSourceOrFormDataOrUrlSearchParamsOrUsvString as BodyInit, NavigatorMethods,
 };
 use crate::bindings::{Dom, Fallible, Realm, Reflector, UsvString};
 use crate::window::beacon;

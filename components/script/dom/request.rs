@@ -364,7 +364,7 @@ impl RequestMethods for Request {
         }
         let body = match (init_body, input) {
             (Some(init), _) => {
-                let (body, type_) = extract(realm, &init);
+                let (body, type_) = extract(realm, &init)?;
                 if let Some(type_) = type_
                     && !headers.contains("content-type")
                 {

@@ -8,8 +8,8 @@ use url::Url;
 
 use super::headers::{Guard, Headers};
 use crate::bindings::generated::{
-    BlobOrBufferSourceOrUrlSearchParamsOrUsvString as BodyInit, ResponseInit, ResponseMethods,
-    ResponseType,
+    BlobOrBufferSourceOrFormDataOrUrlSearchParamsOrUsvString as BodyInit, ResponseInit,
+    ResponseMethods, ResponseType,
 };
 use crate::bindings::{
     ByteString, Dom, Error, Fallible, NoTrace, Realm, Reflector, UsvString, Value,
@@ -277,7 +277,7 @@ impl ResponseMethods for Response {
         body: Option<BodyInit>,
         init: ResponseInit,
     ) -> Fallible<Dom<Self>> {
-        let body = body.map(|body| extract(realm, &body));
+        let body = body.map(|body| extract(realm, &body)).transpose()?;
         Self::initialize(realm, init, body)
     }
 

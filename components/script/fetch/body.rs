@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::bindings::generated::{
-    BlobOrBufferSourceOrUrlSearchParamsOrUsvString as BodyInit, BodyMethods,
+    BlobOrBufferSourceOrFormDataOrUrlSearchParamsOrUsvString as BodyInit, BodyMethods,
 };
 use crate::bindings::trace::no_trace;
 use crate::bindings::{DomObject, DomString, Error, Fallible, Promise, Realm};
 use crate::dom::blob::Blob;
+use crate::dom::form_data::FormData;
+use crate::fetch::form_data::{self, Content, MediaType, Part};
 
 /// The body of a request or response: complete, or none at all.
 #[derive(Default)]
@@ -76,7 +78,11 @@ impl Body {
 /// The bytes of what a script gives as a body, and their type if it tells one.
 ///
 /// <https://fetch.spec.whatwg.org/#concept-bodyinit-extract>
-pub(crate) fn extract(realm: &Realm, init: &BodyInit) -> (Body, Option<String>) {
+///
+/// # Errors
+///
+/// A `TypeError` when the system has no random numbers for the boundary of a form's parts.
+pub(crate) fn extract(realm: &Realm, init: &BodyInit) -> Fallible<(Body, Option<String>)> {
     let (bytes, type_) = match init {
         BodyInit::Blob(blob) => {
             let type_ = blob.media_type().to_string();
@@ -86,6 +92,12 @@ pub(crate) fn extract(realm: &Realm, init: &BodyInit) -> (Body, Option<String>) 
             )
         }
         BodyInit::BufferSource(source) => (source.bytes(realm), None),
+        BodyInit::FormData(form) => {
+            let boundary = boundary()?;
+            let bytes = form.with_parts(|parts| form_data::encode(parts, &boundary));
+            let type_ = format!("multipart/form-data; boundary={boundary}");
+            (bytes, Some(type_))
+        }
         BodyInit::UrlSearchParams(params) => {
             let type_ = "application/x-www-form-urlencoded;charset=UTF-8";
             (params.serialize().into_bytes(), Some(type_.to_owned()))
@@ -95,7 +107,16 @@ pub(crate) fn extract(realm: &Realm, init: &BodyInit) -> (Body, Option<String>) 
             (text.as_bytes().to_vec(), Some(type_.to_owned()))
         }
     };
-    (Body::new(bytes), type_)
+    Ok((Body::new(bytes), type_))
+}
+
+/// What separates the parts of a form: nobody can guess it, so no part has it in it.
+fn boundary() -> Fallible<String> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random)
+        .map_err(|error| Error::Type(format!("No random values: {error}.")))?;
+    let digits = u128::from_le_bytes(random);
+    Ok(format!("----FormBoundary{digits:032x}"))
 }
 
 /// What has a body.
@@ -131,6 +152,28 @@ impl<T: HasBody> BodyMethods for T {
     fn bytes(&self, realm: &Realm) -> Fallible<Promise> {
         let bytes = consume(self.body())?;
         Promise::resolved(realm, &realm.new_uint8_array(&bytes)?)
+    }
+
+    /// <https://fetch.spec.whatwg.org/#dom-body-formdata>
+    fn form_data(&self, realm: &Realm) -> Fallible<Promise> {
+        let bytes = consume(self.body())?;
+        let type_ = MediaType::parse(&self.body_type().unwrap_or_default());
+        let parts = match (type_.essence.as_str(), type_.parameter("boundary")) {
+            ("multipart/form-data", Some(boundary)) => form_data::parse(&bytes, boundary),
+            ("application/x-www-form-urlencoded", _) => Some(
+                url::form_urlencoded::parse(&bytes)
+                    .map(|(name, value)| Part {
+                        name: name.into_owned(),
+                        content: Content::Text(value.into_owned()),
+                    })
+                    .collect(),
+            ),
+            _ => None,
+        };
+        let Some(parts) = parts else {
+            return Err(Error::Type("The body is not that of a form.".to_owned()));
+        };
+        Promise::resolved(realm, &FormData::from_parts(realm, parts)?)
     }
 
     fn json(&self, realm: &Realm) -> Fallible<Promise> {

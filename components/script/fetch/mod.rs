@@ -9,6 +9,7 @@
 pub mod body;
 pub(crate) mod conversion;
 pub(crate) mod fetcher;
+pub(crate) mod form_data;
 pub(crate) mod header_rules;
 
 use std::cell::{Cell, RefCell};

@@ -7,9 +7,10 @@ use indexed_db::{IndexInfo, IndexKey, Key, KeyPath, Name};
 use unicode_ident::{is_xid_continue, is_xid_start};
 
 use super::key;
-use crate::bindings::generated::{BlobMethods, DomStringOrDomStringSequence};
+use crate::bindings::generated::{BlobMethods, DomStringOrDomStringSequence, FileMethods};
 use crate::bindings::{AnyDom, Fallible, Realm, ToJs, Value};
 use crate::dom::blob::Blob;
+use crate::dom::file::File;
 
 /// What is found at a key path.
 #[derive(Debug)]
@@ -195,6 +196,16 @@ fn member(realm: &Realm, value: &Value, identifier: &[u16]) -> Fallible<Option<V
     }
     if !value.is_object() {
         return Ok(None);
+    }
+    if let Some(file) = AnyDom::of(value).and_then(|object| object.downcast::<File>()) {
+        if is("name") {
+            return file.name().to_js(realm).map(Some);
+        }
+        if is("lastModified") {
+            return FileMethods::last_modified(&*file, realm)
+                .to_js(realm)
+                .map(Some);
+        }
     }
     if let Some(blob) = AnyDom::of(value).and_then(|object| object.downcast::<Blob>()) {
         if is("size") {

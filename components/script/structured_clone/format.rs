@@ -96,6 +96,9 @@ tags! {
     Blob = 21,
     /// The 16 bytes of its id. Only among what is transferred.
     MessagePort = 22,
+    /// Name and type, then the time of the last change in milliseconds since the epoch (8 bytes,
+    /// little-endian, signed), then count and bytes.
+    File = 23,
 }
 
 /// <https://tc39.es/ecma262/#sec-native-error-types-used-in-this-standard>; the place is the number

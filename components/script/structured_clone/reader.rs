@@ -10,6 +10,7 @@ use super::format::{
 use crate::bindings::{Dom, DomString, Error, Fallible, Flags, Realm, Value};
 use crate::dom::blob::Blob;
 use crate::dom::dom_exception::DomException;
+use crate::dom::file::File;
 use crate::dom::message_port::MessagePort;
 
 /// The value, and the ports that came with it, in the order in which they were transferred.
@@ -314,8 +315,21 @@ impl Reader<'_> {
                 let bytes = self.input.counted_bytes()?.to_vec();
                 without_content(Blob::new(realm, bytes, type_.0)?.value())
             }
+            Tag::File => self.file(),
             _ => Err(unreadable("it has an object of an unknown kind")),
         }
+    }
+
+    fn file(&mut self) -> Fallible<(Value, Option<Frame>)> {
+        let name = self.input.string()?.0.to_string();
+        let type_ = self.input.string()?;
+        let mut last_modified = [0; 8];
+        last_modified.copy_from_slice(self.input.bytes(8)?);
+        let bytes = self.input.counted_bytes()?.to_vec();
+        let blob = Blob::new(self.realm, bytes, type_.0)?;
+        let last_modified = i64::from_le_bytes(last_modified);
+        let file = File::new(self.realm, &blob, name.into(), last_modified)?;
+        Ok((file.value(), None))
     }
 
     fn error(&mut self) -> Fallible<(Value, Option<Frame>)> {

@@ -12,6 +12,7 @@ use crate::bindings::interface::INTERFACES;
 use crate::bindings::{AnyDom, Dom, DomString, Error, Fallible, Realm, Value};
 use crate::dom::blob::Blob;
 use crate::dom::dom_exception::DomException;
+use crate::dom::file::File;
 use crate::dom::message_port::MessagePort;
 use crate::messaging::router::Message;
 
@@ -443,8 +444,16 @@ impl Writer<'_> {
         if let Some(blob) = platform_object.downcast::<Blob>() {
             self.add(object);
             let type_ = blob.type_(self.realm);
-            self.tag(Tag::Blob);
-            self.string(&type_);
+            if let Some(file) = platform_object.downcast::<File>() {
+                self.tag(Tag::File);
+                self.string(&DomString::from(&**file.name()));
+                self.string(&type_);
+                let last_modified = file.last_modified().to_le_bytes();
+                self.output.0.extend_from_slice(&last_modified);
+            } else {
+                self.tag(Tag::Blob);
+                self.string(&type_);
+            }
             self.count(blob.bytes().len());
             self.output.0.extend_from_slice(blob.bytes());
             return Ok(());

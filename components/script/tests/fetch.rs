@@ -277,6 +277,55 @@ fn bodies_arrive_with_their_type() {
 }
 
 #[test]
+fn forms_arrive_with_their_files_and_are_read_again() {
+    let server = Server::echo();
+    let site = Site::new(&server.url("/"));
+    let sent = site.run(
+        "const form = new FormData();
+         form.append('a b', 'x\\ny');
+         form.append('file', new File(['bytes'], 'n.txt', {type: 'text/plain'}));
+         await fetch('/', {method: 'POST', body: form});",
+    );
+    assert_eq!(sent, "undefined");
+    let (head, body) = server.received.lock().unwrap().pop().unwrap();
+    let boundary = head
+        .iter()
+        .find_map(|line| line.split_once("multipart/form-data; boundary="))
+        .unwrap()
+        .1;
+    let expected = format!(
+        "--{boundary}\r\nContent-Disposition: form-data; name=\"a b\"\r\n\r\nx\r\ny\r\n\
+         --{boundary}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"n.txt\"\r\n\
+         Content-Type: text/plain\r\n\r\nbytes\r\n--{boundary}--\r\n"
+    );
+    assert_eq!(body, expected);
+    for (body, expected) in [
+        (
+            "const form = new FormData(); form.append('f', new Blob(['\\u00fc'], {type: 'a/b'}), 'n'); form.append('t', '1');
+             const read = await new Response(form).formData(), file = read.get('f');
+             return [file.name, file.type, await file.text(), read.get('t'), [...read.keys()]].join()",
+            "n,a/b,\u{fc},1,f,t",
+        ),
+        (
+            "const body = new URLSearchParams('a=b+c&a=%C3%BC');
+             return [...await new Request('/', {method: 'POST', body}).formData()].join()",
+            "a,b c,a,\u{fc}",
+        ),
+        (
+            "return new Response('a=b').formData().catch(error => error.name)",
+            "TypeError",
+        ),
+        (
+            "const headers = {'Content-Type': 'multipart/form-data; boundary=B'};
+             return new Response('--B\\r\\n', {headers}).formData().catch(error => error.name)",
+            "TypeError",
+        ),
+    ] {
+        assert_eq!(site.run(body), expected, "{body}");
+    }
+}
+
+#[test]
 fn a_request_carries_method_headers_origin_and_referrer() {
     let server = Server::echo();
     let site = Site::new(&server.url("/page?x"));

@@ -241,3 +241,81 @@ fn blobs_are_bytes_with_a_type() {
         "[\"\\nb\\nc\u{feff}\",[10,98,10,99,239,187,191],7,\"\\nb\\nc\u{feff}\"]"
     );
 }
+
+#[test]
+fn files_are_blobs_with_a_name() {
+    let page = Page::new();
+    for (script, expected) in [
+        (
+            "const f = new File(['ab', new Blob(['c'])], 'n.txt', {type: 'Text/Plain', lastModified: 5}); [f.name, f.type, f.size, f.lastModified, f instanceof Blob, String(f)]",
+            "n.txt,text/plain,3,5,true,[object File]",
+        ),
+        ("new File([], 'x').lastModified", "0"),
+        ("new File(['abc'], 'x').slice(1) instanceof File", "false"),
+        (
+            "try { new File(['abc']) } catch (e) { e.name }",
+            "TypeError",
+        ),
+        (
+            "const f = structuredClone([new File(['\\u00fc'], '\\u20ac', {type: 'a/b', lastModified: -7})])[0]; [f instanceof File, f.name, f.type, f.size, f.lastModified]",
+            "true,\u{20ac},a/b,2,-7",
+        ),
+    ] {
+        assert_eq!(page.run(&format!("{{ {script} }}")), expected, "{script}");
+    }
+}
+
+#[test]
+fn form_data_is_a_list_of_entries() {
+    let page = Page::new();
+    page.run(
+        "function form(...entries) { const f = new FormData(); for (const e of entries) f.append(...e); return f; }
+         function list(form) { return [...form].map(([name, value]) => name + '=' + (value.name ?? value)).join('&'); }",
+    );
+    for (script, expected) in [
+        (
+            "list(form(['a', 1], ['b', 'x'], ['a', null]))",
+            "a=1&b=x&a=null",
+        ),
+        (
+            "const f = form(['a', 1], ['b', 2], ['a', 3]); f.delete('a'); list(f)",
+            "b=2",
+        ),
+        (
+            "const f = form(['b', 0], ['a', 1], ['b', 2], ['a', 3], ['b', 4]); f.set('a', 9); list(f)",
+            "b=0&a=9&b=2&b=4",
+        ),
+        (
+            "const f = form(); f.set('a', new Blob(['x']), 'n'); list(f)",
+            "a=n",
+        ),
+        (
+            "const f = form(['a', 1], ['a', 2]); [f.get('a'), f.get('b'), f.getAll('a'), f.has('a'), f.has('b')].join('|')",
+            "1||1,2|true|false",
+        ),
+        (
+            "const f = form(['a', new Blob(['xy'], {type: 'a/b'})]).get('a'); [f instanceof File, f.name, f.type, f.size]",
+            "true,blob,a/b,2",
+        ),
+        (
+            "const f = new File(['x'], 'own', {lastModified: 3}); form(['a', f]).get('a') === f",
+            "true",
+        ),
+        (
+            "const f = form(['a', new File(['x'], 'own', {lastModified: 3}), 'other']).get('a'); f.name + f.lastModified",
+            "other3",
+        ),
+        (
+            "try { form(['a', 'text', 'name']) } catch (e) { e.name }",
+            "TypeError",
+        ),
+        ("try { new FormData({}) } catch (e) { e.name }", "TypeError"),
+        (
+            "String(new FormData()) + FormData.prototype.append.length + FormData.length",
+            "[object FormData]20",
+        ),
+        ("form(['\\ud800', '\\udfff']).get('\\ufffd')", "\u{fffd}"),
+    ] {
+        assert_eq!(page.run(&format!("{{ {script} }}")), expected, "{script}");
+    }
+}

@@ -10,8 +10,8 @@ use base::channel::Callback;
 use net::FetchResult;
 
 use crate::bindings::generated::{
-    BlobOrBufferSourceOrUrlSearchParamsOrUsvString as BodyInit, RequestCredentials, RequestInit,
-    RequestMethods, RequestMode, RequestOrUsvString,
+    BlobOrBufferSourceOrFormDataOrUrlSearchParamsOrUsvString as BodyInit, RequestCredentials,
+    RequestInit, RequestMethods, RequestMode, RequestOrUsvString,
 };
 use crate::bindings::{ByteString, Error, Fallible, Realm};
 use crate::dom::request::Request;
@@ -56,6 +56,7 @@ pub(crate) fn send(realm: &Realm, url: &str, data: Option<BodyInit>) -> Fallible
     }
     // Step 6: what is sent, and not too much of it.
     let extracted = data.as_ref().map(|data| extract(realm, data));
+    let extracted = extracted.transpose()?;
     let (size, mode) = extracted.map_or((0, RequestMode::NoCors), |(body, content_type)| {
         let size = body.bytes().map_or(0, |bytes| bytes.len());
         let is_simple = content_type.is_none_or(|content_type| is_simple(&content_type));

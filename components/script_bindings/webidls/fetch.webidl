@@ -1,5 +1,5 @@
 // https://fetch.spec.whatwg.org/#fetch-api
-// Left out: streams (body, duplex), forms (formData, FormData as a body), integrity, keepalive,
+// Left out: streams (body, duplex), integrity, keepalive,
 // priority, isReloadNavigation, isHistoryNavigation.
 
 typedef (sequence<sequence<ByteString>> or record<ByteString, ByteString>) HeadersInit;
@@ -16,13 +16,14 @@ interface Headers {
   iterable<ByteString, ByteString>;
 };
 
-typedef (Blob or BufferSource or URLSearchParams or USVString) BodyInit;
+typedef (Blob or BufferSource or FormData or URLSearchParams or USVString) BodyInit;
 
 interface mixin Body {
   readonly attribute boolean bodyUsed;
   [NewObject] Promise<ArrayBuffer> arrayBuffer();
   [NewObject] Promise<Blob> blob();
   [NewObject] Promise<Uint8Array> bytes();
+  [NewObject] Promise<FormData> formData();
   [NewObject] Promise<any> json();
   [NewObject] Promise<USVString> text();
 };

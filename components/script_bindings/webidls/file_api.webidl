@@ -11,6 +11,18 @@ interface Blob {
   [NewObject] Promise<Uint8Array> bytes();
 };
 
+// https://w3c.github.io/FileAPI/#file-section
+[Exposed=(Window,Worker), Serializable]
+interface File : Blob {
+  constructor(sequence<BlobPart> fileBits, USVString fileName, optional FilePropertyBag options = {});
+  readonly attribute USVString name;
+  readonly attribute long long lastModified;
+};
+
+dictionary FilePropertyBag : BlobPropertyBag {
+  long long lastModified;
+};
+
 enum EndingType { "transparent", "native" };
 
 dictionary BlobPropertyBag {

@@ -272,3 +272,36 @@ fn nodes_that_nobody_refers_to_are_freed() {
     );
     window.close();
 }
+
+#[test]
+fn form_data_holds_what_the_controls_of_a_form_hold() {
+    let site = Site::page(
+        "<!doctype html><body><form id=form>
+         <input name=text value=old><input value=nameless><input name=off value=1 disabled>
+         <input type=checkbox name=box checked><input type=checkbox name=unchecked>
+         <textarea name=area>a&#13;b</textarea><input type=file name=file>
+         <button id=send name=send value=yes></button><button id=plain type=button name=plain></button></form>
+         <button id=other></button>",
+    );
+    let browser = Browser::new();
+    let window = browser.load(site.url("/"));
+    window.text(
+        "document.querySelector('[name=text]').value = 'new';
+         globalThis.form = document.getElementById('form');
+         globalThis.list = data => [...data].filter(([name]) => name !== 'file').map(([name, value]) => name + '=' + value).join('&');
+         globalThis.attempt = id => {
+             try { return list(new FormData(form, document.getElementById(id))); } catch (error) { return error.name; }
+         }",
+    );
+    let held = "text=new&box=on&area=a\nb";
+    assert_eq!(window.text("list(new FormData(form))"), held);
+    assert_eq!(window.text("attempt('send')"), format!("{held}&send=yes"));
+    assert_eq!(window.text("attempt('plain')"), "TypeError");
+    assert_eq!(window.text("attempt('other')"), "NotFoundError");
+    assert_eq!(
+        window.text(
+            "{ const file = new FormData(form).get('file'); [file.name, file.size, file.type].join() }"
+        ),
+        ",0,application/octet-stream"
+    );
+}
