@@ -419,19 +419,26 @@ impl SwRegistrations {
 
     /// <https://w3c.github.io/ServiceWorker/#clear-registration-algorithm>
     fn clear_registration(&mut self, id: RegistrationId) {
-        // Steps 2 to 4
-        for place in [Place::Installing, Place::Waiting, Place::Active] {
-            let Some(registration) = self.registrations.get(&id) else {
-                return;
-            };
-            let worker = match place {
-                Place::Installing => registration.installing,
-                Place::Waiting => registration.waiting,
-                Place::Active => registration.active,
-            };
-            if let Some(worker) = worker {
-                self.retire(id, place, worker);
-            }
+        let Some(registration) = self.registrations.get(&id) else {
+            return;
+        };
+        let places = [
+            (Place::Installing, registration.installing),
+            (Place::Waiting, registration.waiting),
+            (Place::Active, registration.active),
+        ];
+        // Steps 2 to 4 for all workers at once: whoever hears that one of them is redundant finds
+        // none in the registration.
+        let workers = places.map(|(_, worker)| worker);
+        for worker in workers.into_iter().flatten() {
+            self.terminate_worker(worker, "it was replaced or removed");
+        }
+        for (place, _) in places.into_iter().filter(|(_, worker)| worker.is_some()) {
+            self.update_registration_state(id, place, None);
+        }
+        for worker in workers.into_iter().flatten() {
+            self.update_worker_state(worker, ServiceWorkerState::Redundant);
+            self.forget_redundant_worker(worker);
         }
         if let Some(registration) = self.registrations.remove(&id) {
             for event in registration.functional_events {

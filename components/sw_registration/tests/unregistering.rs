@@ -317,3 +317,36 @@ fn a_page_that_hears_of_a_redundant_worker_finds_its_place_empty() {
     assert_eq!(redundant.count(), 2);
     assert!(places_are_empty_first(&world, first));
 }
+
+#[test]
+fn who_hears_that_a_worker_is_redundant_finds_none_in_the_registration() {
+    let mut world = World::new();
+    world.serve(OLD, "install");
+    let outside = world.attach(PAGE);
+    world.request(outside, register(OLD));
+    let inside = world.attach(PAGE);
+    world.serve(OLD, "install 2");
+    world.request(outside, SwRequest::Update { scope: url(PAGE) });
+    let waiting = world.registration(outside, PAGE).unwrap().waiting;
+    assert!(waiting.is_some());
+    world.request(outside, unregister());
+    let before = world.events[&outside].len();
+    world.detach(inside);
+    let mut workers_left = None;
+    let mut redundant = 0;
+    for event in &world.events[&outside][before..] {
+        match event {
+            SwClientEvent::RegistrationChanged(info) => {
+                let workers = [&info.installing, &info.waiting, &info.active];
+                workers_left = Some(workers.into_iter().flatten().count());
+            }
+            SwClientEvent::WorkerStateChanged { worker } => {
+                assert_eq!(worker.state, ServiceWorkerState::Redundant);
+                assert_eq!(workers_left, Some(0));
+                redundant += 1;
+            }
+            _ => {}
+        }
+    }
+    assert_eq!(redundant, 2);
+}
