@@ -39,3 +39,46 @@ fn the_queue_of_workbox_is_sent_in_order_after_a_kill() {
     let bodies: Vec<String> = site.requests().into_iter().map(|mail| mail.body).collect();
     assert_eq!(bodies, ["one", "two", "three"], "each once, in order");
 }
+
+#[test]
+fn a_site_on_workbox_loads_offline_and_what_it_could_not_send_is_sent_later() {
+    let site = Site::serve("workbox-offline");
+    for name in [
+        "workbox-core",
+        "workbox-routing",
+        "workbox-strategies",
+        "workbox-precaching",
+        "workbox-background-sync",
+    ] {
+        serve_library(&site, name);
+    }
+    let tag = "workbox-background-sync:notes";
+    let profile = tempdir().unwrap();
+    let options = || ShellOptions::profile(profile.path());
+    let mut first = shell(options().argument(&site.url("/")));
+    first.wait_for_console("ready");
+    first.say("eval save('first')");
+    first.wait_for_console("saved first: 201");
+    assert_eq!(site.wait_for_request().body, r#"{"note":"first"}"#);
+    first.say("offline");
+    for note in ["second", "third"] {
+        first.say(&format!("eval save('{note}')"));
+        first.wait_for_console(&format!("kept {note}: TypeError"));
+    }
+    first.kill();
+
+    // The page comes from the cache of its worker.
+    let mut offline = shell(options().offline().argument(&site.url("/")));
+    offline.wait_for_console("ready");
+    offline.say("eval save('fourth')");
+    offline.wait_for_console("kept fourth: TypeError");
+    offline.say("close");
+    assert_eq!(site.requests(), []);
+    offline.say("online");
+    offline.wait_for_sync(tag, "completed");
+    let (status, events) = offline.quit();
+    assert!(status.success(), "{events:#?}");
+    let bodies: Vec<String> = site.requests().into_iter().map(|note| note.body).collect();
+    let notes = ["second", "third", "fourth"].map(|note| format!(r#"{{"note":"{note}"}}"#));
+    assert_eq!(bodies, notes, "each once, in order");
+}
