@@ -142,7 +142,7 @@ impl Workload {
         let last = numbers.last().copied().unwrap_or(0);
         let before = if self.relaxed { number / 2 * 2 } else { 0 };
         let least = before.max(progress.relaxed);
-        let most = progress.submitted.max(progress.relaxed);
+        let most = progress.submitted.max(progress.relaxed_submitted);
         let whole = numbers
             .iter()
             .copied()
@@ -203,6 +203,8 @@ pub(crate) struct Progress {
     pub(crate) acknowledged: u64,
     /// The last relaxed batch that must be there, though no batch after it needs to be.
     pub(crate) relaxed: u64,
+    /// The last relaxed batch that may be there, though the batch that it was submitted with is not.
+    pub(crate) relaxed_submitted: u64,
 }
 
 impl Progress {
@@ -212,6 +214,7 @@ impl Progress {
             submitted: number,
             acknowledged: number,
             relaxed: 0,
+            relaxed_submitted: 0,
         }
     }
 }
@@ -268,6 +271,7 @@ pub(crate) fn check_with(
             relaxed.map_err(|what| format!("thread {thread} at batch {number}: {what}"))?;
         seen.push(Progress {
             relaxed,
+            relaxed_submitted: relaxed,
             ..Progress::at(number)
         });
     }

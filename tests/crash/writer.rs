@@ -193,7 +193,10 @@ pub(crate) fn listen(progress: &mut [Progress], text: &str) {
             progress[thread].acknowledged = number;
         }
         "closed" => progress[thread].relaxed = number / 2 * 2,
-        "submitted" => progress[thread].submitted = number,
+        "submitted" => {
+            progress[thread].submitted = number;
+            progress[thread].relaxed_submitted = number.max(progress[thread].relaxed_submitted);
+        }
         "acknowledged" => progress[thread].acknowledged = number,
         other => panic!("the writer said {other}"),
     }
