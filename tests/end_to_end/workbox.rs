@@ -67,8 +67,10 @@ fn a_site_on_workbox_loads_offline_and_what_it_could_not_send_is_sent_later() {
     }
     first.kill();
 
-    // The page comes from the cache of its worker.
-    let mut offline = shell(options().offline().argument(&site.url("/")));
+    // Offline from the start; the page comes from the cache of its worker.
+    let mut offline = shell(options().offline());
+    offline.wait_for_sync(tag, "held");
+    offline.say(&format!("open {}", site.url("/")));
     offline.wait_for_console("ready");
     offline.say("eval save('fourth')");
     offline.wait_for_console("kept fourth: TypeError");
