@@ -222,8 +222,7 @@ fn a_server_that_goes_away_while_the_link_stays_up_is_delivered_to_when_it_is_ba
             let mut cable = Cable::new(|options| options);
             cable.server.stop();
             // Nothing has shown yet that it is gone.
-            cable.register("lost");
-            cable.shell.wait_for_sync("lost", "dispatched");
+            cable.shell.say("eval registerTag('lost')");
             cable.shell.wait_for_sync("lost", "finished");
             // No link comes up and no back-off ends; that the server answers is all there is.
             cable.server.go_on();

@@ -29,7 +29,6 @@ fn starts_from_stored_scripts(worker_type: &str, scripts: &[(&str, &str)]) {
         site.react(path, Reaction::script(script));
     }
     let mut killed = shell(options().argument(&site.url("/")));
-    killed.wait_for_console("registered");
     killed.wait_for_sync(worker_type, "completed");
     assert_eq!(
         site.wait_for_request().body,
